@@ -1,0 +1,1 @@
+"""The ledger: programme, statistics, audit of the books. Speaks PostgreSQL, never Redis."""

@@ -1,0 +1,1 @@
+"""The marketers' API over the ledger."""

@@ -1,0 +1,1 @@
+"""Load and micro benchmarks, always side by side with a baseline."""

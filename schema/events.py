@@ -1,0 +1,105 @@
+"""The click event and the block it travels in.
+
+The door turns each answered request into one `ClickEvent` and many waiting events into one block: the `b` field
+of a stream entry, a JSON array of arrays. The writer decodes blocks. Fields are positional and only ever added at
+the end, each new one with a default, so old doors and new writers (and the reverse) run side by side.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+USER_AGENT_CHARS_MAX = 1024
+REFERRER_CHARS_MAX = 2048
+QUERY_CHARS_MAX = 2048
+LANGUAGE_CHARS_MAX = 64
+SUB_CHARS_MAX = 255
+CODE_CHARS_MAX = 255
+BLOCK_CLICKS_MAX = 1000
+"""A block never holds more clicks: one entry stays under about 5 MB even when every field is at its limit."""
+
+FIELD_BLOCK = b"b"
+"""The one field of a stream entry."""
+
+KIND_CLICK = 0
+KIND_HEAD = 1
+KIND_PREFETCH = 2
+
+
+class ClickEvent(NamedTuple):
+    """One answered request, as the door saw it. `link_id` and its terms are those in force at that moment."""
+
+    click_id: int
+    link_id: int
+    partner_id: int | None
+    campaign_version_id: int | None
+    code: str
+    cookie_id: str | None
+    window_days: int
+    kind: int
+    ip: str | None
+    user_agent: str
+    referrer: str
+    language: str
+    query: str
+    import_key: str | None = None
+
+
+_REQUIRED = len(ClickEvent._fields) - len(ClickEvent._field_defaults)
+_KNOWN = len(ClickEvent._fields)
+
+
+class BadEvent(NamedTuple):
+    """A stored event that could not be understood: what arrived, and why it was refused."""
+
+    reason: str
+    payload: bytes
+
+
+def encode_block(events: list[tuple[object, ...]]) -> bytes:
+    """Encode plain tuples in `ClickEvent` field order (a plain tuple costs the hot path 0.2 us less)."""
+    return orjson.dumps(events)
+
+
+def decode_block(payload: bytes) -> tuple[list[ClickEvent], list[BadEvent]]:
+    """The events of a block, and those that are not events. Never raises for bad data."""
+    try:
+        rows = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return [], [BadEvent("not_json", payload)]
+    if not isinstance(rows, list):
+        return [], [BadEvent("not_a_block", payload)]
+    events: list[ClickEvent] = []
+    bad: list[BadEvent] = []
+    for row in rows:
+        reason = _fault(row)
+        if reason is None:
+            events.append(ClickEvent._make(_fit(row)))
+        else:
+            bad.append(BadEvent(reason, orjson.dumps(row)))
+    return events, bad
+
+
+def _fit(row: list[object]) -> list[object]:
+    """`row` cut or filled up with defaults to the fields this version knows."""
+    if len(row) == _KNOWN:
+        return row
+    return row[:_KNOWN] + [ClickEvent._field_defaults[name] for name in ClickEvent._fields[len(row) :]]
+
+
+def _fault(row: object) -> str | None:
+    """Why this row cannot be stored, or None."""
+    if not isinstance(row, list) or len(row) < _REQUIRED:
+        return "not_an_event"
+    click_id, link_id, partner_id, version_id, code, cookie_id, window_days, kind = row[:8]
+    if not isinstance(click_id, int) or not 0 < click_id < 1 << 63:
+        return "bad_click_id"
+    if not isinstance(link_id, int) or not isinstance(window_days, int) or not isinstance(kind, int):
+        return "bad_number"
+    if not isinstance(partner_id, int | None) or not isinstance(version_id, int | None):
+        return "bad_number"
+    if not isinstance(cookie_id, str | None) or not all(isinstance(text, str) for text in (code, *row[9:13])):
+        return "bad_text"
+    return None

@@ -1,0 +1,123 @@
+"""Click ids and cookie ids.
+
+A click id is a 63-bit integer that carries its own time: 42 bits of Unix milliseconds (until the year 2109),
+10 bits of worker number, 11 bits of sequence. Sorting ids sorts clicks; `clicked_at` is read back from the id,
+so a replayed click lands in the same partition and its primary key recognises it. A cookie id is a UUIDv7
+(RFC 9562 section 5.7). The door mints both; everybody else only reads them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+MS_SHIFT = 21
+WORKER_SHIFT = 11
+SEQUENCE_MAX = (1 << WORKER_SHIFT) - 1
+WORKER_MAX = (1 << (MS_SHIFT - WORKER_SHIFT)) - 1
+MS_MAX = (1 << (63 - MS_SHIFT)) - 1
+
+LEASED_WORKER_MAX = 959
+"""Numbers above it are never leased: ids minted for imported history live there (see `import_click_id`)."""
+IMPORT_SLOTS = (WORKER_MAX - LEASED_WORKER_MAX) << WORKER_SHIFT
+"""How many imported clicks one millisecond can hold: 131,072."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def wall_clock_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class ClickIdMinter:
+    """Mints ids that never repeat for one leased worker number.
+
+    Time inside the ids never runs backwards: while the clock stands still or steps back, the sequence counts on
+    and, when it is used up, borrows the next millisecond. `floor_ms` is the last millisecond the previous holder
+    of this worker number may have used.
+    """
+
+    __slots__ = ("_clock_ms", "_ms", "_next", "_worker_bits")
+
+    def __init__(self, worker: int, clock_ms: Callable[[], int] = wall_clock_ms, floor_ms: int = 0) -> None:
+        if not 0 <= worker <= LEASED_WORKER_MAX:
+            raise ValueError(f"worker must be 0..{LEASED_WORKER_MAX}, not {worker}")
+        self._clock_ms = clock_ms
+        self._worker_bits = worker << WORKER_SHIFT
+        self._ms = floor_ms
+        self._next = SEQUENCE_MAX + 1  # floor_ms itself is used up
+
+    def mint(self) -> int:
+        """The next id, strictly greater than every id minted before it."""
+        now = self._clock_ms()
+        if now > self._ms:
+            self._ms, self._next = now, 0
+        elif self._next > SEQUENCE_MAX:
+            self._ms, self._next = self._ms + 1, 0
+        sequence = self._next
+        self._next = sequence + 1
+        return (self._ms << MS_SHIFT) | self._worker_bits | sequence
+
+    @property
+    def last_ms(self) -> int:
+        """The millisecond of the newest id: what the next holder of this worker number must stay above."""
+        return self._ms
+
+
+def import_click_id(at_ms: int, slot: int) -> int:
+    """The id of an imported click of that millisecond; `slot` counts 0..IMPORT_SLOTS-1."""
+    return (at_ms << MS_SHIFT) | ((LEASED_WORKER_MAX + 1) << WORKER_SHIFT) + slot % IMPORT_SLOTS
+
+
+def click_ms(click_id: int) -> int:
+    """Unix milliseconds at which the click happened."""
+    return click_id >> MS_SHIFT
+
+
+def clicked_at(click_id: int) -> datetime:
+    """When the click happened, UTC, exact to the millisecond."""
+    return EPOCH + timedelta(milliseconds=click_id >> MS_SHIFT)
+
+
+def first_click_id_at(at_ms: int) -> int:
+    """The smallest id of that millisecond: turns a period into a range of ids."""
+    return at_ms << MS_SHIFT
+
+
+def parse_click_id(text: str) -> int | None:
+    """The id in `text` (its decimal form), or None if it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        return None
+    value = int(text)
+    return value if 0 < value < 1 << 63 else None
+
+
+def new_cookie_id(at_ms: int, random_bytes: Callable[[int], bytes] = os.urandom) -> str:
+    """A UUIDv7 of that millisecond in its 36-character form."""
+    tail = int.from_bytes(random_bytes(10), "big")
+    value = (
+        (at_ms & (1 << 48) - 1) << 80
+        | 0x7 << 76
+        | (tail >> 62 & 0xFFF) << 64
+        | 0b10 << 62
+        | tail & (1 << 62) - 1
+    )
+    hexadecimal = f"{value:032x}"
+    return "-".join(
+        (hexadecimal[:8], hexadecimal[8:12], hexadecimal[12:16], hexadecimal[16:20], hexadecimal[20:])
+    )
+
+
+def parse_cookie_id(text: str) -> str | None:
+    """`text` in canonical form if it is a UUIDv7, else None. A cookie is a hint: foreign values count as none."""
+    if len(text) != 36:
+        return None
+    try:
+        value = uuid.UUID(text)
+    except ValueError:
+        return None
+    return str(value) if value.version == 7 and value.variant == uuid.RFC_4122 else None

@@ -1,0 +1,50 @@
+"""Every Redis key and channel of Clickledger, in one place. Nothing else writes a key name.
+
+`{…}` around a shard is a Redis Cluster hash tag: the stream of a shard and its lease live on one node.
+"""
+
+from __future__ import annotations
+
+LINK_CHANGES = "links:changes"
+"""Stream of changed codes, newest last: what tells every door within a millisecond that a link changed."""
+LINK_CHANGES_MAX = 100_000
+"""A door that was away for more changes than this forgets its whole cache instead."""
+
+WORKERS = "workers"
+"""Hash worker number -> JSON of its lease (owner, until_ms, high_ms)."""
+
+FLUSHER_GROUP = "flusher"
+"""Consumer group of the writer on every click stream."""
+
+PUBLISHED = "links:published"
+"""Time (ms) at which the publisher last brought Redis up to date."""
+
+
+def link(code: str) -> str:
+    """The published link of a code."""
+    return f"link:{code}"
+
+
+def api_key(key_hash: str) -> str:
+    """The published API key with that SHA-256 (hex)."""
+    return f"key:{key_hash}"
+
+
+def clicks(shard: int) -> str:
+    """The click stream of a shard."""
+    return f"clicks:{{{shard}}}"
+
+
+def lease(shard: int) -> str:
+    """Who may write that shard's clicks to PostgreSQL now."""
+    return f"lease:{{{shard}}}"
+
+
+def cap(link_id: int) -> str:
+    """How many visitors passed a link with a click cap."""
+    return f"cap:{link_id}"
+
+
+def visitor_key(day: int) -> str:
+    """The secret of that day (days since 1970) under which visitors are hashed; it expires after 48 hours."""
+    return f"visitor-key:{day}"

@@ -1,0 +1,75 @@
+"""The name, type and meaning of every Prometheus metric. Rooms import the objects and count; nobody names twice.
+
+With several door processes prometheus-client's multiprocess directory is used (`PROMETHEUS_MULTIPROC_DIR`, set by
+the supervisor before Python starts a room).
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REDIRECTS = Counter("clickledger_redirects_total", "Answers to visitors, by outcome.", ["outcome"])
+REDIRECT_SECONDS = Histogram(
+    "clickledger_redirect_seconds",
+    "From request to answer, the click's acknowledgement included.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+)
+CLICKS_CAPTURED = Counter("clickledger_clicks_captured_total", "Clicks made durable, by path.", ["path"])
+CLICKS_REFUSED = Counter(
+    "clickledger_clicks_refused_total", "Clicks that could not be kept and were answered 503."
+)
+BLOCK_CLICKS = Histogram(
+    "clickledger_block_clicks",
+    "Clicks in one appended block.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000),
+)
+CAPTURE_SECONDS = Histogram(
+    "clickledger_capture_seconds",
+    "From append to acknowledgement of a block.",
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1),
+)
+LINK_CACHE = Counter(
+    "clickledger_link_cache_total", "Look-ups in the door's link cache, by result.", ["result"]
+)
+LINK_CACHE_SIZE = Gauge(
+    "clickledger_link_cache_links", "Links in a door's cache.", multiprocess_mode="livesum"
+)
+SPOOL_BYTES = Gauge("clickledger_spool_bytes", "Bytes waiting in the spool.", multiprocess_mode="livemax")
+SPOOL_CLICKS = Counter(
+    "clickledger_spool_clicks_total", "Clicks that went through the spool, by step.", ["step"]
+)
+STREAM_LENGTH = Gauge(
+    "clickledger_stream_entries", "Entries in a click stream.", ["shard"], multiprocess_mode="mostrecent"
+)
+FLUSH_LAG = Gauge(
+    "clickledger_flush_lag_seconds", "Age of a shard's watermark.", ["shard"], multiprocess_mode="mostrecent"
+)
+CLICKS_STORED = Counter(
+    "clickledger_clicks_stored_total", "Clicks committed to PostgreSQL, by class.", ["click_class"]
+)
+CLICKS_REPLAYED = Counter(
+    "clickledger_clicks_replayed_total", "Clicks that were stored already and left alone."
+)
+FLUSH_SECONDS = Histogram(
+    "clickledger_flush_seconds",
+    "One flush, from first row to acknowledgement.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30),
+)
+FLUSH_ROWS = Histogram(
+    "clickledger_flush_rows", "Clicks in one flush.", buckets=(1, 10, 100, 1000, 5000, 20000, 100000)
+)
+DEAD_LETTERS = Counter("clickledger_dead_letters_total", "Events set aside, by reason.", ["reason"])
+PUBLISHED = Counter("clickledger_published_total", "Changes brought to Redis, by topic.", ["topic"])
+PUBLISHER_LAG = Gauge(
+    "clickledger_publisher_lag_seconds",
+    "Age of the oldest change not yet in Redis.",
+    multiprocess_mode="mostrecent",
+)
+PARTITIONS_AHEAD = Gauge(
+    "clickledger_partitions_ahead",
+    "Months of click partitions made in advance.",
+    multiprocess_mode="mostrecent",
+)
+RESTARTS = Counter(
+    "clickledger_restarts_total", "Processes the supervisor started again, by process.", ["name"]
+)

@@ -1,0 +1,30 @@
+"""Opens PostgreSQL the one way Clickledger uses it: UTC, named application, bounded pool, bounded statements."""
+
+from __future__ import annotations
+
+import asyncpg
+
+UNREACHABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
+"""What a caller catches where PostgreSQL may be away."""
+
+
+async def connect_pool(
+    url: str, application: str, *, connections_max: int = 4, timeout_s: float = 60.0
+) -> asyncpg.Pool:
+    """A pool whose connections speak UTC; `timeout_s` bounds connecting and every statement on the client."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections_max,
+        command_timeout=timeout_s,
+        timeout=min(timeout_s, 10.0),
+        server_settings={"application_name": f"clickledger-{application}", "timezone": "UTC"},
+    )
