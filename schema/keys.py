@@ -19,6 +19,9 @@ FLUSHER_GROUP = "flusher"
 PUBLISHED = "links:published"
 """Time (ms) at which the publisher last brought Redis up to date."""
 
+PUBLISHED_INSTANCE = "links:instance"
+"""Run id of the Redis server that was filled: a server with another id was restarted and may have lost writes."""
+
 
 def link(code: str) -> str:
     """The published link of a code."""
