@@ -1,0 +1,86 @@
+"""The embedded Valkey: writes its configuration, then says how to run it and whether it serves.
+
+Loopback only, with a password; every write goes to the append-only file, synced each second; nothing is ever
+evicted, because what it holds is either a queue or the only copy the doors serve from.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from clickledger.engines.binaries import valkey_program
+from clickledger.engines.engine import Engine
+
+MEMORY_SHARE_MAX = 0.4
+"""Of the machine's memory. Beyond it Valkey refuses appends and the doors use their spool."""
+
+
+class Valkey(Engine):
+    """Speaks the Redis protocol; Clickledger uses nothing newer than Redis 7.0."""
+
+    name = "valkey"
+    setting = "CLICKLEDGER_REDIS_URL"
+    stop_signal = signal.SIGTERM
+
+    @property
+    def url(self) -> str:
+        """Database 0 over loopback TCP."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def prepare(self) -> None:
+        """Write the configuration anew: it holds nothing but what is decided here."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(self._configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{name} {value}\n" for name, value in self._settings().items())
+
+    def command(self) -> list[str]:
+        """The server in the foreground. The password stays in the file: command lines are public."""
+        return [valkey_program(), str(self._configuration)]
+
+    def is_serving(self, pid: int) -> bool:
+        """PING, as anybody would. While the append-only file is loaded the answer is -LOADING."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                return _read_lines(connection, 2) == b"+OK\r\n+PONG\r\n"
+        except OSError:
+            return False
+
+    @property
+    def _configuration(self) -> str:
+        return str(self.home / "valkey.conf")
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "requirepass": self.password,
+            "dir": _quoted(str(self.home)),
+            "databases": "16",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "aof-load-truncated": "yes",  # a crash may cut the last write short
+            "save": '""',
+            "maxmemory": str(_memory_bytes_max()),
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+            "set-proc-title": "no",  # the command line is how a leftover is recognised as ours
+        }
+
+
+def _memory_bytes_max() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE_MAX)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _read_lines(connection: socket.socket, count: int) -> bytes:
+    received = b""
+    while received.count(b"\r\n") < count and (piece := connection.recv(256)):
+        received += piece
+    return received
