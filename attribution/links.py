@@ -1,0 +1,289 @@
+"""Makes, reads, edits and disables links for the API, the import and `apply`.
+
+Comes in: a validated `NewLink` or `LinkChanges` and who asks. Goes out: rows of `partner_links` with `full_url` and
+rule destinations composed, so that the door only has to fill in the click. A trigger tells the publisher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import orjson
+
+from attribution.audit import difference, log_action
+from attribution.faults import Conflict, Fault, Forbidden, NotFound, Refused
+from attribution.keys import Caller
+from attribution.link_codes import candidate_codes
+from attribution.link_fields import LinkChanges, NewLink, Policy, Rule, field_faults
+from schema.queries import load_queries
+from schema.urls import compose_full_url
+
+SQL = load_queries("attribution", "links.sql")
+
+TABLE = "partner_links"
+_UTM_ORDER = {"utm_source": 0, "utm_medium": 1, "utm_campaign": 2, "utm_term": 3, "utm_content": 4}
+_PLAIN_COLUMNS = (
+    "campaign_partner_id", "vendor_id", "destination_url", "starts_at", "expires_at", "max_clicks",
+    "fallback_url", "redirect_status", "is_disabled",
+)  # fmt: skip
+_JSON_COLUMNS = ("utm_params", "custom_params", "forward_query")
+
+
+async def create_link(
+    connection: asyncpg.Connection, policy: Policy, caller: Caller, new: NewLink
+) -> dict[str, Any]:
+    """Make one link and return it as `link_body` shows it.
+
+    Raises Refused naming each bad field, Conflict when the code is taken, Forbidden when the caller may not.
+    """
+    faults = field_faults(new, policy)
+    terms = await _terms_of(connection, caller, new, faults)
+    if faults:
+        raise Refused(faults)
+    row = link_row(new, new.destination_url or terms or "")
+    row["vendor_id"] = _owner_of(caller, new)
+    code, link_id = await _insert(connection, policy, new.code, row)
+    await log_action(connection, caller, "create", TABLE, [link_id], {"after": row | {"short_code": code}})
+    return await get_link(connection, policy, code)
+
+
+async def _terms_of(
+    connection: asyncpg.Connection, caller: Caller, new: NewLink, faults: list[Fault]
+) -> str | None:
+    """The destination of the enrolment's campaign; what stands in the way of the link is added to `faults`."""
+    if new.campaign_partner_id is None:
+        if caller.role == "partner":
+            raise Forbidden("A partner's link needs a campaign_partner_id: an approved enrolment.")
+        if new.destination_url is None:
+            faults.append(Fault("destination_url", "is needed, or a campaign_partner_id"))
+        return None
+    enrolment = await connection.fetchrow(SQL["enrolment"], new.campaign_partner_id)
+    faults += enrolment_faults(None if enrolment is None else dict(enrolment), new, caller)
+    return None if enrolment is None else str(enrolment["terms_destination"])
+
+
+def enrolment_faults(enrolment: Mapping[str, Any] | None, new: NewLink, caller: Caller) -> list[Fault]:
+    """Why this enrolment may not have this link: partner active and enrolment approved is the rule."""
+    if enrolment is None or enrolment["is_deleted"]:
+        return [Fault("campaign_partner_id", "names no enrolment")]
+    faults = []
+    if enrolment["enrolment_status"] != "approved":
+        faults.append(Fault("campaign_partner_id", f"is {enrolment['enrolment_status']}, not approved"))
+    if enrolment["partner_status"] != "active":
+        faults.append(Fault("campaign_partner_id", f"belongs to a {enrolment['partner_status']} partner"))
+    if new.vendor_id is not None:
+        faults.append(Fault("vendor_id", "goes with plain links only"))
+    return faults + host_faults(caller, new, str(enrolment["terms_destination"]))
+
+
+def host_faults(caller: Caller, link: LinkChanges, terms_destination: str) -> list[Fault]:
+    """A partner may deep-link into the vendor's site, not send the vendor's short link somewhere else."""
+    if caller.role != "partner":
+        return []
+    home = _host(terms_destination)
+    given = [("destination_url", link.destination_url), ("fallback_url", link.fallback_url)]
+    for index, rule in enumerate(link.rules):
+        given.append((f"rules.{index}.to", rule.to))
+        given += [(f"rules.{index}.split.{place}.to", way.to) for place, way in enumerate(rule.split or [])]
+    return [
+        Fault(field, f"must stay on the campaign's host {home}")
+        for field, url in given
+        if url is not None and _host(url) != home and not _host(url).endswith("." + home)
+    ]
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _owner_of(caller: Caller, new: NewLink) -> int | None:
+    """The vendor a plain link belongs to."""
+    if new.campaign_partner_id is not None:
+        return None
+    if caller.role == "vendor":
+        if new.vendor_id not in (None, caller.vendor_id):
+            raise Forbidden("A vendor makes links of its own only.")
+        return caller.vendor_id
+    return new.vendor_id
+
+
+def link_row(link: LinkChanges, destination: str) -> dict[str, Any]:
+    """The columns of a link, tracking parameters composed into its destinations."""
+    parameters = (_in_order(link.utm_params), _in_order(link.custom_params))
+    row: dict[str, Any] = {name: getattr(link, name, None) for name in _PLAIN_COLUMNS}
+    row["link_label"] = link.label
+    row["full_url"] = compose_full_url(destination, *parameters)
+    row["rules"] = _json([_stored_rule(rule, *parameters) for rule in link.rules])
+    row |= {name: _json(getattr(link, name)) for name in _JSON_COLUMNS}
+    return row
+
+
+def _in_order(parameters: dict[str, str]) -> dict[str, str]:
+    """Parameters in a lasting order: jsonb keeps none, and an edit must not shuffle a destination."""
+    return dict(sorted(parameters.items(), key=lambda item: (_UTM_ORDER.get(item[0], 9), item[0])))
+
+
+def _stored_rule(rule: Rule, *parameters: dict[str, str]) -> dict[str, Any]:
+    """A rule as the door reads it; `given` keeps what its author wrote, for the next edit."""
+    stored = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    stored.setdefault("when", {})
+    for way in [stored, *stored.get("split", [])]:
+        if "to" in way:
+            way["given"] = way["to"]
+            way["to"] = compose_full_url(way["given"], *parameters)
+    return stored
+
+
+def given_rules(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stored rules as their author wrote them."""
+
+    def given(way: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: way.get("given", value) if name == "to" else value
+            for name, value in way.items()
+            if name != "given"
+        }
+
+    return [
+        given(rule) | ({"split": [given(way) for way in rule["split"]]} if "split" in rule else {})
+        for rule in stored
+    ]
+
+
+async def _insert(
+    connection: asyncpg.Connection, policy: Policy, code: str | None, row: dict[str, Any]
+) -> tuple[str, int]:
+    """Insert under the wanted code, or under the first made-up one that is free."""
+    wanted = (
+        [policy.normal(code)]
+        if code is not None
+        else candidate_codes(is_case_sensitive=policy.is_case_sensitive)
+    )
+    for candidate in wanted:
+        link_id = await connection.fetchval(SQL["add_link"], candidate, *insert_values(row))
+        if link_id is not None:
+            return candidate, link_id
+    raise Conflict(
+        [Fault("code", "is taken" if code is not None else "could not be made up: all tries were taken")]
+    )
+
+
+def insert_values(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The parameters of `add_link` after the code."""
+    return (row["campaign_partner_id"], row["vendor_id"], *change_values(row))
+
+
+def change_values(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The parameters of `change_link` after the id."""
+    names = (
+        "destination_url", "full_url", "link_label", "rules", "utm_params", "custom_params", "forward_query",
+        "starts_at", "expires_at", "max_clicks", "fallback_url", "redirect_status", "is_disabled",
+    )  # fmt: skip
+    return tuple(row[name] for name in names)
+
+
+async def get_link(connection: asyncpg.Connection, policy: Policy, code: str) -> dict[str, Any]:
+    """One link. Raises NotFound."""
+    return link_body(await _row_of(connection, policy, code), policy)
+
+
+async def _row_of(connection: asyncpg.Connection, policy: Policy, code: str) -> dict[str, Any]:
+    row = await connection.fetchrow(SQL["link_by_code"], policy.normal(code))
+    if row is None:
+        raise NotFound(f"There is no link {code}.")
+    return dict(row)
+
+
+async def list_links(
+    connection: asyncpg.Connection,
+    policy: Policy,
+    after: int,
+    limit: int,
+    campaign_partner_id: int | None = None,
+) -> list[dict[str, Any]]:
+    """The caller's links behind `after` in the order they were made."""
+    rows = await connection.fetch(SQL["list_links"], after, limit, campaign_partner_id)
+    return [link_body(dict(row), policy) for row in rows]
+
+
+async def edit_link(
+    connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str, changes: LinkChanges
+) -> dict[str, Any]:
+    """Change the given fields of a link and keep the others. Raises NotFound or Refused."""
+    if await connection.fetchval(SQL["lock_link"], policy.normal(code)) is None:
+        raise NotFound(f"There is no link {code}.")
+    before = await _row_of(connection, policy, code)
+    kept = {
+        name: value for name, value in link_body(before, policy).items() if name in LinkChanges.model_fields
+    }
+    merged = LinkChanges.model_validate(kept)
+    for name in changes.model_fields_set:
+        setattr(merged, name, getattr(changes, name))
+    faults = field_faults(merged, policy)
+    destination = merged.destination_url or before["terms_destination"]
+    if destination is None:
+        faults.append(Fault("destination_url", "cannot be taken from a link without a campaign"))
+    elif before["terms_destination"] is not None:
+        faults += host_faults(caller, changes, before["terms_destination"])
+    if faults:
+        raise Refused(faults)
+    await write_changes(connection, caller, before, merged, str(destination))
+    return await get_link(connection, policy, code)
+
+
+async def write_changes(
+    connection: asyncpg.Connection,
+    caller: Caller,
+    before: Mapping[str, Any],
+    link: LinkChanges,
+    destination: str,
+) -> bool:
+    """Write what differs and log it; False when nothing does."""
+    row = link_row(link, destination)
+    for name in ("campaign_partner_id", "vendor_id"):
+        row.pop(name)
+    stored = {name: before[name] for name in row}
+    for name in ("rules", *_JSON_COLUMNS):  # PostgreSQL prints JSON its own way: compare values, not texts
+        stored[name] = _json(orjson.loads(before[name]) if before[name] is not None else {})
+        row[name] = _json(orjson.loads(row[name]))
+    changed = difference(stored, row)
+    if changed:
+        await connection.execute(SQL["change_link"], before["partner_link_id"], *change_values(row))
+        await log_action(connection, caller, "update", TABLE, [before["partner_link_id"]], changed)
+    return bool(changed)
+
+
+async def delete_link(connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str) -> None:
+    """Delete a link softly: the door answers 410, its clicks stay, its code is never given out again."""
+    link_id = await connection.fetchval(SQL["lock_link"], policy.normal(code))
+    if link_id is None:
+        raise NotFound(f"There is no link {code}.")
+    await connection.execute(SQL["delete_link"], link_id)
+    await log_action(connection, caller, "delete", TABLE, [link_id])
+
+
+def link_body(row: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
+    """A link as the API shows it and the export writes it."""
+    body = {
+        "link_id": row["partner_link_id"],
+        "code": row["short_code"],
+        "short_url": f"{policy.door_url}/{quote(row['short_code'], safe='/')}",
+        "full_url": row["full_url"],
+        "label": row["link_label"],
+        "rules": given_rules(orjson.loads(row["rules"])),
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+    body |= {name: row[name] for name in _PLAIN_COLUMNS}
+    body |= {name: orjson.loads(row[name]) if row[name] is not None else {} for name in _JSON_COLUMNS}
+    return body
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

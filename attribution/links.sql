@@ -1,0 +1,68 @@
+-- Links: made, read, edited, disabled. Row-level security decides which of them a caller sees.
+
+-- name: enrolment
+SELECT cp.status AS enrolment_status, cp.is_deleted, p.status AS partner_status, cp.partner_id,
+       cv.destination_url AS terms_destination
+FROM campaign_partners cp
+JOIN partners p ON p.partner_id = cp.partner_id
+JOIN campaign_versions cv ON cv.campaign_version_id = cp.campaign_version_id
+WHERE cp.campaign_partner_id = $1;
+
+-- name: add_link
+INSERT INTO partner_links (
+    short_code, campaign_partner_id, vendor_id, destination_url, full_url, link_label, rules, utm_params,
+    custom_params, forward_query, starts_at, expires_at, max_clicks, fallback_url, redirect_status, is_disabled
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT (short_code) DO NOTHING
+RETURNING partner_link_id;
+
+-- name: change_link
+UPDATE partner_links
+SET destination_url = $2, full_url = $3, link_label = $4, rules = $5, utm_params = $6, custom_params = $7,
+    forward_query = $8, starts_at = $9, expires_at = $10, max_clicks = $11, fallback_url = $12,
+    redirect_status = $13, is_disabled = $14, updated_at = now()
+WHERE partner_link_id = $1;
+
+-- name: link_by_code
+SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.destination_url, l.full_url,
+       l.link_label, l.rules, l.utm_params, l.custom_params, l.forward_query, l.starts_at, l.expires_at,
+       l.max_clicks, l.fallback_url, l.redirect_status, l.is_disabled, l.created_at, l.updated_at,
+       cv.destination_url AS terms_destination
+FROM partner_links l
+LEFT JOIN campaign_partners cp ON cp.campaign_partner_id = l.campaign_partner_id
+LEFT JOIN campaign_versions cv ON cv.campaign_version_id = cp.campaign_version_id
+WHERE l.short_code = $1 AND NOT l.is_deleted;
+
+-- name: lock_link
+SELECT partner_link_id FROM partner_links WHERE short_code = $1 AND NOT is_deleted FOR UPDATE;
+
+-- name: list_links
+SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.destination_url, l.full_url,
+       l.link_label, l.rules, l.utm_params, l.custom_params, l.forward_query, l.starts_at, l.expires_at,
+       l.max_clicks, l.fallback_url, l.redirect_status, l.is_disabled, l.created_at, l.updated_at
+FROM partner_links l
+WHERE l.partner_link_id > $1 AND NOT l.is_deleted
+  AND ($3::int IS NULL OR l.campaign_partner_id = $3)
+ORDER BY l.partner_link_id
+LIMIT $2;
+
+-- name: links_by_codes
+SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.destination_url, l.full_url,
+       l.link_label, l.rules, l.utm_params, l.custom_params, l.forward_query, l.starts_at, l.expires_at,
+       l.max_clicks, l.fallback_url, l.redirect_status, l.is_disabled, l.created_at, l.updated_at, l.is_deleted
+FROM partner_links l
+WHERE l.short_code = ANY ($1::text[])
+FOR UPDATE;
+
+-- name: delete_link
+UPDATE partner_links SET is_deleted = true, deleted_at = now(), updated_at = now()
+WHERE partner_link_id = $1;
+
+-- name: enrolments_by_ids
+SELECT cp.campaign_partner_id, cp.status AS enrolment_status, cp.is_deleted, p.status AS partner_status,
+       cp.partner_id, cv.destination_url AS terms_destination
+FROM campaign_partners cp
+JOIN partners p ON p.partner_id = cp.partner_id
+JOIN campaign_versions cv ON cv.campaign_version_id = cp.campaign_version_id
+WHERE cp.campaign_partner_id = ANY ($1::int[]);
