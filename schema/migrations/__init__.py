@@ -1,0 +1,1 @@
+"""The database's history: forward-only Alembic revisions whose substance is SQL files. `schema.migrate` runs them."""

@@ -1,0 +1,1 @@
+"""One tiny module a revision, beside the SQL files it executes."""
