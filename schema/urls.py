@@ -24,11 +24,6 @@ class SplitUrl(NamedTuple):
     query: str | None
     fragment: str | None
 
-    def join(self, query: str) -> str:
-        """The URL again, with this query instead ('' drops it)."""
-        end = "" if self.fragment is None else "#" + self.fragment
-        return f"{self.head}?{query}{end}" if query else self.head + end
-
 
 def split_url(url: str) -> SplitUrl:
     """Cut a URL at its first `#`, then at the first `?` before it (RFC 3986 section 3)."""
@@ -64,15 +59,20 @@ def encode_pair(name: str, value: str) -> str:
 def compose_full_url(destination: str, *parameters: dict[str, str]) -> str:
     """The destination with each parameter appended unless it is there already; first mention wins."""
     url = split_url(_ascii_host(destination))
-    pairs = pairs_of(url.query)
-    names = {name_of(pair) for pair in pairs}
+    names = {name_of(pair) for pair in pairs_of(url.query)}
+    added = []
     for name, value in (item for group in parameters for item in group.items()):
         if name not in names:
             names.add(name)
-            pairs.append(encode_pair(name, value))
-    return escape_unsafe(
-        url.join("&".join(pairs)) if len(names) and pairs != pairs_of(url.query) else url_text(url)
-    )
+            added.append(encode_pair(name, value))
+    if added:
+        url = url._replace(query=extend_query(url.query, "&".join(added)))
+    return escape_unsafe(url_text(url))
+
+
+def extend_query(query: str | None, addition: str) -> str:
+    """The query with more pairs behind it; what was there keeps its bytes."""
+    return f"{query}{'' if query.endswith('&') else '&'}{addition}" if query else addition
 
 
 def url_text(url: SplitUrl) -> str:

@@ -1,0 +1,186 @@
+"""Keeps clicks: every click handed to `keep` is durable before the returned future is done.
+
+All clicks that arrive in one turn of the event loop, or while earlier blocks are on their way, travel as one block:
+one XADD, one acknowledgement. A lone click waits for no timer. Where Redis does not acknowledge within the budget
+the block goes to the spool; from then on blocks go there straight away until Redis answers a ping again, and a
+replay brings them home in order with the same click ids. The recorder cannot stop silently: each block is carried
+by its own task, and whatever happens to it, its future is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from redirector.spool import Segment, Spool, SpoolFull
+from schema import metrics
+from schema.events import BLOCK_CLICKS_MAX, encode_block
+from schema.redis_client import UNREACHABLE
+
+BLOCKS_IN_FLIGHT_MAX = 2
+"""One on its way and one behind it: enough to hide the round trip, few enough that blocks grow under load."""
+CLICKS_WAITING_MAX = 50_000
+"""Clicks held in memory at most while no path takes them; beyond it `keep` refuses at once."""
+RECOVERY_PAUSE_S = 0.1
+
+Append = Callable[[bytes], Awaitable[object]]
+"""Appends one block to the stream and returns when it is acknowledged; raises one of `UNREACHABLE`."""
+
+_log = structlog.get_logger()
+
+
+class NotKept(Exception):
+    """Neither Redis nor the spool could keep the click; the visitor must not be redirected."""
+
+
+class Acknowledgement(asyncio.Future[None]):
+    """The fate of one block, awaited by all its requests; one of them being cancelled must not touch the others."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Refuse: only the recorder settles it."""
+        return False
+
+
+class Recorder:
+    """The door's one way to keep a click. Create it inside a running event loop."""
+
+    def __init__(
+        self, append: Append, ping: Callable[[], Awaitable[object]], spool: Spool, budget_s: float
+    ) -> None:
+        self._append = append
+        self._ping = ping
+        self._spool = spool
+        self._budget_s = budget_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[object, ...]] = []
+        self._acknowledgement = Acknowledgement(loop=self._loop)
+        self._is_scheduled = False
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._recovery: asyncio.Task[None] | None = None
+        self.is_redis_up = True
+
+    def keep(self, event: tuple[object, ...]) -> Acknowledgement:
+        """Keep one click (a tuple in `ClickEvent` order). Await the result before answering; it raises NotKept."""
+        acknowledgement = self._acknowledgement
+        if len(self._waiting) >= CLICKS_WAITING_MAX:
+            refused = Acknowledgement(loop=self._loop)
+            refused.set_exception(NotKept("too many clicks are waiting"))
+            return refused
+        self._waiting.append(event)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._send)
+        return acknowledgement
+
+    def _send(self) -> None:
+        """Send what is waiting, unless enough blocks are on their way already; then the next arrival sends it."""
+        self._is_scheduled = False
+        if not self._waiting or len(self._in_flight) >= BLOCKS_IN_FLIGHT_MAX:
+            return
+        clicks, self._waiting = self._waiting, []
+        acknowledgement, self._acknowledgement = self._acknowledgement, Acknowledgement(loop=self._loop)
+        task = self._loop.create_task(self._bring_home(clicks, acknowledgement))
+        self._in_flight.add(task)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._send()
+
+    async def _bring_home(self, clicks: list[tuple[object, ...]], acknowledgement: Acknowledgement) -> None:
+        """Make the clicks durable one way or the other and settle their acknowledgement, whatever happens."""
+        try:
+            for start in range(0, len(clicks), BLOCK_CLICKS_MAX):
+                block = clicks[start : start + BLOCK_CLICKS_MAX]
+                await self._make_durable(encode_block(block), len(block))
+        except BaseException as error:
+            if not isinstance(error, SpoolFull):
+                _log.error("block_not_kept", error=repr(error))
+            metrics.CLICKS_REFUSED.inc(len(clicks))
+            acknowledgement.set_exception(NotKept(str(error)))
+            acknowledgement.exception()  # read here, so that a block whose visitors all left is not reported twice
+        else:
+            acknowledgement.set_result(None)
+
+    async def _make_durable(self, payload: bytes, clicks: int) -> None:
+        """Into the stream within the budget, else into the spool. Raises SpoolFull."""
+        if self.is_redis_up:
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout(self._budget_s):
+                    await self._append(payload)
+            except UNREACHABLE as error:
+                self._redis_is_away(error)
+            else:
+                metrics.CAPTURE_SECONDS.observe(time.perf_counter() - started)
+                metrics.BLOCK_CLICKS.observe(clicks)
+                metrics.CLICKS_CAPTURED.labels("stream").inc(clicks)
+                return
+        await self._loop.run_in_executor(self._disk, self._spool.append, payload)
+        metrics.CLICKS_CAPTURED.labels("spool").inc(clicks)
+        metrics.SPOOL_CLICKS.labels("written").inc(clicks)
+
+    def _redis_is_away(self, error: Exception) -> None:
+        if self.is_redis_up:
+            _log.warning("redis_away", error=repr(error))
+        self.is_redis_up = False
+        self.recover()
+
+    def recover(self) -> None:
+        """Watch for Redis and replay the spool once it answers. Called at start too, for what a crash left."""
+        if self._recovery is None or self._recovery.done():
+            self._recovery = self._loop.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._ping()
+                if not self.is_redis_up:
+                    _log.info("redis_back")
+                self.is_redis_up = True
+                await self._replay()
+                return
+            except (*UNREACHABLE, OSError) as error:
+                _log.debug("spool_waits", error=repr(error))
+                self.is_redis_up = self.is_redis_up and not isinstance(error, UNREACHABLE)
+                metrics.SPOOL_BYTES.set(self._spool.bytes_waiting())
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+
+    async def _replay(self) -> None:
+        """Append every block of every abandoned segment to the stream, then delete the segment."""
+        await self._loop.run_in_executor(self._disk, self._spool.close)
+        for segment in self._spool.abandoned():
+            try:
+                blocks = await self._replay_segment(segment)
+            except BaseException:
+                segment.close()
+                raise
+            segment.delete()
+            _log.info("spool_replayed", segment=segment.path.name, blocks=blocks)
+        metrics.SPOOL_BYTES.set(self._spool.bytes_waiting())
+
+    async def _replay_segment(self, segment: Segment) -> int:
+        blocks = 0
+        for payload in segment.payloads():
+            async with asyncio.timeout(10.0):
+                await self._append(payload)
+            blocks += 1
+            metrics.SPOOL_CLICKS.labels("replayed_blocks").inc()
+        return blocks
+
+    async def close(self) -> None:
+        """Bring home what is waiting and let go of the spool."""
+        self._send()
+        while self._waiting or self._in_flight:
+            await asyncio.wait(self._in_flight) if self._in_flight else self._send()
+        if self._recovery is not None:
+            self._recovery.cancel()
+        await self._loop.run_in_executor(self._disk, self._spool.close)
+        self._disk.shutdown()
