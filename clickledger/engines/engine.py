@@ -62,14 +62,14 @@ class Engine(ABC):
         return kept | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Prepare, run, wait until it serves. Raises StartError with the path of its log."""
-        self.prepare()
+        """Launch and wait until it serves. Raises StartError with the path of its log."""
         process = self.launch()
         self.wait_serving(process)
         return process
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Run it without waiting."""
+        """Prepare and run it without waiting. Raises StartError."""
+        self.prepare()
         self.log.parent.mkdir(exist_ok=True)
         return spawn(self.command(), log=self.log, death_signal=self.stop_signal, env=self.environment())
 

@@ -1,0 +1,16 @@
+-- What `clickledger status` reads. Cheap on any size: only watermarks, dead letters not yet replayed, the catalogue.
+
+-- name: ledger_numbers
+SELECT
+    coalesce((SELECT sum(clicks_stored) FROM writer_watermarks), 0)::bigint AS clicks_stored,
+    (SELECT min(stored_through) FROM writer_watermarks) AS watermark,
+    (SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL) AS dead_letters,
+    current_setting('server_version') AS server_version;
+
+-- name: partitions_ahead
+SELECT count(*)
+FROM pg_inherits
+JOIN pg_class ON pg_class.oid = pg_inherits.inhrelid
+WHERE inhparent = 'clicks'::regclass
+    AND relname > 'clicks_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')
+    AND relname ~ '^clicks_[0-9]{6}$';

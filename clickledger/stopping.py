@@ -1,0 +1,38 @@
+"""Ctrl-C, SIGTERM and SIGHUP, turned into something the ignition can ask about.
+
+While a command is still starting, a signal interrupts it as Ctrl-C always does; once it runs, the signal is only
+noted, and the supervisor's loop sees it.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class StopRequest:
+    """Installs itself as the handler of the three signals. Make it in the main thread."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_interrupting = True
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def only_note(self) -> None:
+        """From now on signals no longer interrupt."""
+        self._is_interrupting = False
+
+    def is_asked(self) -> bool:
+        """Whether to stop."""
+        return self._count > 0
+
+    def is_hurried(self) -> bool:
+        """Whether somebody asked again: no more draining."""
+        return self._count > 1
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._is_interrupting:
+            self._is_interrupting = False
+            raise KeyboardInterrupt
