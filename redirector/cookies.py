@@ -8,6 +8,7 @@ Both are hints only. RFC 6265bis.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schema.ids import parse_cookie_id
 from schema.links import WINDOW_DAYS_MAX
@@ -48,12 +49,16 @@ def write_cookie(
     cookie_id: str, now_s: int, age_s: int, policy: CookiePolicy, *, is_secure: bool
 ) -> list[tuple[bytes, bytes]]:
     """The two Set-Cookie headers."""
-    scope = f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax"
-    if is_secure:
-        scope += "; Secure"
-    if policy.domain:
-        scope += f"; Domain={policy.domain}"
+    scope = _scope(age_s, policy, is_secure)
     return [
         (b"set-cookie", f"{policy.name}={cookie_id}{scope}".encode("ascii")),
         (b"set-cookie", f"{policy.name}{UNTIL_SUFFIX}={now_s + age_s}{scope}".encode("ascii")),
     ]
+
+
+@lru_cache(maxsize=1000)
+def _scope(age_s: int, policy: CookiePolicy, is_secure: bool) -> str:
+    """The attributes; new visitors of a link share them."""
+    secure = "; Secure" if is_secure else ""
+    domain = f"; Domain={policy.domain}" if policy.domain else ""
+    return f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}{domain}"

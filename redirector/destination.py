@@ -22,7 +22,7 @@ MacroValue = Callable[[str], str]
 class Destination:
     """One compiled destination. `click_param` is replaced where present, else appended, unless `{click_id}` is used."""
 
-    __slots__ = ("_fragment", "_head", "_is_plain", "_prefix", "_protected", "_query", "_suffix", "forward")
+    __slots__ = ("_fragment", "_head", "_prefix", "_protected", "_query", "_suffix", "forward", "is_plain")
 
     def __init__(self, url: str, click_param: str = "clk", forward: ForwardQuery = "append") -> None:
         pieces = split_url(escape_unsafe(url))
@@ -34,12 +34,12 @@ class Destination:
         template = self._head + ("?" + self._query if self._query else "") + self._fragment
         macros = [match.group(1) for match in MACRO.finditer(template)]
         # One click id and nothing else to fill in: four of five links, answered by one concatenation.
-        self._is_plain = macros == ["click_id"]
+        self.is_plain = macros == ["click_id"]
         self._prefix, _, self._suffix = template.partition("{click_id}")
 
     def fill(self, click_id: int, visitor_query: str, value_of: MacroValue) -> str:
         """The Location for one click. `value_of` gives the raw text of a macro other than click_id."""
-        if self._is_plain and (not visitor_query or self.forward == "off"):
+        if self.is_plain and (not visitor_query or self.forward == "off"):
             return f"{self._prefix}{click_id}{self._suffix}"
 
         def value(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Coroutine
 from pathlib import Path
@@ -34,6 +35,7 @@ from schema.settings import Settings
 
 REQUEST_HEAD_S_MAX = 10
 STOP_S_MAX = 10
+COLLECT_AT = (20_000, 20, 50)
 MEGABYTE = 1024 * 1024
 
 _log = structlog.get_logger()
@@ -151,6 +153,9 @@ class DoorServer(uvicorn.Server):
         """Start the door, then listen."""
         await self._door.start()
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AT)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in flight, then stop the door."""

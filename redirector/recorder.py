@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TypeAlias
 
 import structlog
 
@@ -22,11 +22,15 @@ from schema import metrics
 from schema.events import BLOCK_CLICKS_MAX, encode_block
 from schema.redis_client import UNREACHABLE
 
-BLOCKS_IN_FLIGHT_MAX = 2
+BLOCKS_IN_FLIGHT_MAX = 1
 """One on its way and one behind it: enough to hide the round trip, few enough that blocks grow under load."""
 CLICKS_WAITING_MAX = 50_000
 """Clicks held in memory at most while no path takes them; beyond it `keep` refuses at once."""
 RECOVERY_PAUSE_S = 0.1
+
+Acknowledgement: TypeAlias = "asyncio.Future[None]"
+"""The fate of one block, awaited by all its requests. A plain Future: a subclass that refuses to be cancelled would
+cost every request 2 us, and only a forced shutdown cancels requests."""
 
 Append = Callable[[bytes], Awaitable[object]]
 """Appends one block to the stream and returns when it is acknowledged; raises one of `UNREACHABLE`."""
@@ -36,14 +40,6 @@ _log = structlog.get_logger()
 
 class NotKept(Exception):
     """Neither Redis nor the spool could keep the click; the visitor must not be redirected."""
-
-
-class Acknowledgement(asyncio.Future[None]):
-    """The fate of one block, awaited by all its requests; one of them being cancelled must not touch the others."""
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Refuse: only the recorder settles it."""
-        return False
 
 
 class Recorder:
@@ -58,7 +54,7 @@ class Recorder:
         self._budget_s = budget_s
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[object, ...]] = []
-        self._acknowledgement = Acknowledgement(loop=self._loop)
+        self._acknowledgement: Acknowledgement = self._loop.create_future()
         self._is_scheduled = False
         self._in_flight: set[asyncio.Task[None]] = set()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -69,7 +65,7 @@ class Recorder:
         """Keep one click (a tuple in `ClickEvent` order). Await the result before answering; it raises NotKept."""
         acknowledgement = self._acknowledgement
         if len(self._waiting) >= CLICKS_WAITING_MAX:
-            refused = Acknowledgement(loop=self._loop)
+            refused: Acknowledgement = self._loop.create_future()
             refused.set_exception(NotKept("too many clicks are waiting"))
             return refused
         self._waiting.append(event)
@@ -84,7 +80,7 @@ class Recorder:
         if not self._waiting or len(self._in_flight) >= BLOCKS_IN_FLIGHT_MAX:
             return
         clicks, self._waiting = self._waiting, []
-        acknowledgement, self._acknowledgement = self._acknowledgement, Acknowledgement(loop=self._loop)
+        acknowledgement, self._acknowledgement = self._acknowledgement, self._loop.create_future()
         task = self._loop.create_task(self._bring_home(clicks, acknowledgement))
         self._in_flight.add(task)
         task.add_done_callback(self._arrived)
@@ -103,10 +99,12 @@ class Recorder:
             if not isinstance(error, SpoolFull):
                 _log.error("block_not_kept", error=repr(error))
             metrics.CLICKS_REFUSED.inc(len(clicks))
-            acknowledgement.set_exception(NotKept(str(error)))
-            acknowledgement.exception()  # read here, so that a block whose visitors all left is not reported twice
+            if not acknowledgement.done():
+                acknowledgement.set_exception(NotKept(str(error)))
+                acknowledgement.exception()  # read here: a block whose visitors all left is not reported twice
         else:
-            acknowledgement.set_result(None)
+            if not acknowledgement.done():
+                acknowledgement.set_result(None)
 
     async def _make_durable(self, payload: bytes, clicks: int) -> None:
         """Into the stream within the budget, else into the spool. Raises SpoolFull."""

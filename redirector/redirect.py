@@ -6,8 +6,7 @@ speaks ASGI. The only waits are for a link that is not cached, for a click cap, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redirector.cookies import CookiePolicy, max_age_s, read_cookie, write_cookie
 from redirector.decision import STATUS, CachedLink, Outcome, choose, has_fallback, stop
@@ -21,7 +20,7 @@ from schema import keys
 from schema.agents import is_crawler
 from schema.countries import Countries
 from schema.events import CODE_CHARS_MAX, KIND_CLICK, KIND_HEAD, KIND_PREFETCH, QUERY_CHARS_MAX
-from schema.ids import click_ms, new_cookie_id
+from schema.ids import CookieIdMinter, click_ms
 from schema.links import normalise_code
 from schema.redis_client import UNREACHABLE, RedisClient
 from schema.settings import Settings
@@ -32,8 +31,7 @@ TRAILING = "/.,)!"
 """What a chat program or a sentence glues to a link; tolerated when the exact code is unknown."""
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Status and headers of an answer; bodies are short texts for people."""
 
     status: int
@@ -59,6 +57,7 @@ class Redirector:
         self._number = number
         self._caps = caps
         self._countries = countries
+        self._cookie_ids = CookieIdMinter()
         self._cookie = CookiePolicy(settings.cookie_name, settings.cookie_domain)
         self._is_case_sensitive = settings.code_case == "sensitive"
         self._is_prefetch_refused = settings.prefetch == "refuse"
@@ -73,20 +72,29 @@ class Redirector:
         """What this visitor gets. Never raises for anything a visitor can send."""
         if visit.is_prefetch and self._is_prefetch_refused and not is_head:
             return _refusal(Outcome.PREFETCH, (b"vary", b"Sec-Purpose"))
-        if len(code) > CODE_CHARS_MAX * 4:
-            return _refusal(Outcome.UNKNOWN)
         try:
             cached = self._links.get(code) or await self._find(code)
-            return (
-                _refusal(Outcome.UNKNOWN)
-                if cached is None
-                else await self._follow(cached, visit, is_head=is_head)
-            )
+            if cached is None:
+                return _refusal(Outcome.UNKNOWN)
+            click_id = self._number.mint()
+            is_visitor = not (is_head or visit.is_prefetch or is_crawler(visit.user_agent))
+            if not cached.is_always_open:
+                outcome = await self._stop(cached, click_ms(click_id), is_visitor=is_visitor)
+                if outcome is not None:
+                    return await self._fall_back(
+                        cached, outcome, visit, click_id, _kind(visit, is_head=is_head)
+                    )
+            answer, cookie_id = self._redirect(cached, visit, click_id, is_visitor=is_visitor)
+            kind = KIND_CLICK if is_visitor else _kind(visit, is_head=is_head)
+            await self._recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
+            return answer
         except (NotKept, NoWorkerNumber, *UNREACHABLE):
             return _refusal(Outcome.UNAVAILABLE, (b"retry-after", b"2"))
 
     async def _find(self, code: str) -> CachedLink | None:
         """A link that is not in the cache under the spelling asked for."""
+        if len(code) > CODE_CHARS_MAX + len(TRAILING):
+            return None
         exact = normalise_code(code, is_case_sensitive=self._is_case_sensitive)
         trimmed = exact.rstrip(TRAILING)
         for spelling in dict.fromkeys((exact, trimmed)):
@@ -105,32 +113,31 @@ class Redirector:
                 return stale
             raise
 
-    async def _follow(self, cached: CachedLink, visit: Visit, *, is_head: bool) -> Answer:
-        """Send the visitor of a known link on, or say why not."""
-        click_id = self._number.minter.mint()
+    def _redirect(
+        self, cached: CachedLink, visit: Visit, click_id: int, *, is_visitor: bool
+    ) -> tuple[Answer, str | None]:
+        """The answer that sends a visitor of an open link on, and the cookie id its click carries."""
         now_ms = click_ms(click_id)
-        is_visitor = not (is_head or visit.is_prefetch or is_crawler(visit.user_agent))
-        outcome = None if cached.is_always_open else await self._stop(cached, now_ms, is_visitor=is_visitor)
-        if outcome is not None and not (cached.fallback and has_fallback(outcome)):
-            return _refusal(outcome)
         cookie_id, until_s = read_cookie(visit.cookies, self._cookie)
-        headers = self._steady_headers.copy()
-        if outcome is not None:
-            location, status, cookie_id = escape_unsafe(str(cached.fallback)), 302, None
-        else:
-            location, status = (
-                self._location(cached, visit, click_id, now_ms, cookie_id),
-                cached.link.redirect_status,
-            )
-            if is_visitor:
-                cookie_id = cookie_id or new_cookie_id(now_ms)
-                now_s = now_ms // 1000
-                age_s = max_age_s(now_s, until_s, cached.link.window_days)
-                headers += write_cookie(cookie_id, now_s, age_s, self._cookie, is_secure=visit.is_https)
-        headers.append((b"location", location.encode("ascii")))
-        kind = KIND_HEAD if is_head else KIND_PREFETCH if visit.is_prefetch else KIND_CLICK
-        await self._recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
-        return Answer(status, headers, Outcome.REDIRECT if outcome is None else Outcome.FALLBACK)
+        location = self._location(cached, visit, click_id, now_ms, cookie_id)
+        headers = [*self._steady_headers, (b"location", location.encode("ascii"))]
+        if is_visitor:
+            cookie_id = cookie_id or self._cookie_ids.mint(now_ms)
+            now_s = now_ms // 1000
+            age_s = max_age_s(now_s, until_s, cached.link.window_days)
+            headers += write_cookie(cookie_id, now_s, age_s, self._cookie, is_secure=visit.is_https)
+        return Answer(cached.link.redirect_status, headers, Outcome.REDIRECT), cookie_id
+
+    async def _fall_back(
+        self, cached: CachedLink, outcome: Outcome, visit: Visit, click_id: int, kind: int
+    ) -> Answer:
+        """Send a visitor of a closed link where its owner wants, where there is such a place. The click is kept,
+        without cookie or click id: it can never earn credit."""
+        if not (cached.fallback and has_fallback(outcome)):
+            return _refusal(outcome)
+        headers = [*self._steady_headers, (b"location", escape_unsafe(cached.fallback).encode("ascii"))]
+        await self._recorder.keep(_event(click_id, cached, None, kind, visit))
+        return Answer(302, headers, Outcome.FALLBACK)
 
     async def _stop(self, cached: CachedLink, now_ms: int, *, is_visitor: bool) -> Outcome | None:
         outcome = stop(cached.link, now_ms)
@@ -145,6 +152,8 @@ class Redirector:
         self, cached: CachedLink, visit: Visit, click_id: int, now_ms: int, cookie_id: str | None
     ) -> str:
         """The address this visitor is sent to."""
+        if cached.is_always_open and cached.default.is_plain and not visit.query:
+            return cached.default.fill(click_id, "", str)
         traits = Traits(visit, self._countries)
         destination: Destination = cached.default
         if cached.rules:
@@ -169,6 +178,10 @@ class Caps:
         if not is_counted:
             return int(await self._client.get(key) or 0) < max_clicks
         return int(await self._client.incr(key)) <= max_clicks
+
+
+def _kind(visit: Visit, *, is_head: bool) -> int:
+    return KIND_HEAD if is_head else KIND_PREFETCH if visit.is_prefetch else KIND_CLICK
 
 
 def _event(

@@ -17,12 +17,8 @@ HOPS_MAX = 32
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_WANTED = frozenset(
-    {
-        b"user-agent", b"referer", b"accept-language", b"cookie", b"forwarded", b"x-forwarded-for",
-        b"x-forwarded-proto", b"sec-purpose", b"purpose", b"x-purpose", b"x-moz",
-    }
-)  # fmt: skip
+_PREFETCH = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
+_LISTS = {b"cookie": b"; ", b"forwarded": b", ", b"x-forwarded-for": b", ", b"x-forwarded-proto": b", "}
 _FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("?)([^";,]+)\1', re.IGNORECASE)
 _FORWARDED_PROTO = re.compile(r'(?:^|;)\s*proto\s*=\s*"?([a-z]+)', re.IGNORECASE)
 
@@ -41,19 +37,16 @@ class Visit:
         is_https: bool = False,
         trusted: tuple[Network, ...] = (),
     ) -> None:
-        found: dict[bytes, bytes] = {}
-        for name, value in headers:
-            if name in _WANTED:
-                # Several X-Forwarded-For or Cookie lines are one list (RFC 9110 section 5.3).
-                found[name] = (
-                    found[name] + (b"; " if name == b"cookie" else b", ") + value if name in found else value
-                )
+        found = dict(headers)
+        if len(found) != len(headers):
+            _join_repeated(found, headers)
+        get = found.get
         self.query = query.decode("ascii") if query.isascii() else _percent_encode(query)
-        self.user_agent = _text(found.get(b"user-agent", b""), USER_AGENT_CHARS_MAX)
-        self.referrer = _text(found.get(b"referer", b""), REFERRER_CHARS_MAX)
-        self.language = _text(found.get(b"accept-language", b""), LANGUAGE_CHARS_MAX)
-        self.cookies = found.get(b"cookie", b"").decode("latin-1")
-        self.is_prefetch = _is_prefetch(found)
+        self.user_agent = _text(get(b"user-agent", b""), USER_AGENT_CHARS_MAX)
+        self.referrer = _text(get(b"referer", b""), REFERRER_CHARS_MAX)
+        self.language = _text(get(b"accept-language", b""), LANGUAGE_CHARS_MAX)
+        self.cookies = get(b"cookie", b"").decode("latin-1")
+        self.is_prefetch = not _PREFETCH.isdisjoint(found) and _is_prefetch(found)
         self.ip = peer and fold_address(peer)
         self.is_https = is_https
         if trusted and self.ip and is_trusted(self.ip, trusted):
@@ -81,13 +74,18 @@ class Visit:
             self.is_https = scheme.strip().lower() == "https"
 
 
+def _join_repeated(found: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> None:
+    """Make one list of header lines that came several times (RFC 9110 section 5.3)."""
+    for name, glue in _LISTS.items():
+        if name in found:
+            found[name] = glue.join(value for given, value in headers if given == name)
+
+
 def _text(value: bytes, chars_max: int) -> str:
-    """A header as text without control characters; bytes that are not UTF-8 become U+FFFD."""
+    """A header as text; bytes that are not UTF-8 become U+FFFD. The writer drops what PostgreSQL cannot hold."""
     if value.isascii():
-        text = value[:chars_max].decode("ascii")
-    else:
-        text = value.decode("utf-8", "replace")[:chars_max]
-    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
+        return value[:chars_max].decode("ascii")
+    return value.decode("utf-8", "replace")[:chars_max]
 
 
 def _percent_encode(query: bytes) -> str:

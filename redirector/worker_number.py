@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from schema import keys
-from schema.ids import LEASED_WORKER_MAX, ClickIdMinter, wall_clock_ms
+from schema.ids import LEASED_WORKER_MAX, ClickIdMinter, first_click_id_at, wall_clock_ms
 from schema.redis_client import UNREACHABLE, RedisClient
 
 LEASE_MS = 24 * 3600 * 1000
@@ -77,19 +77,23 @@ class WorkerNumber:
         self._owner = ""
         self._number = -1
         self._until_ms = 0
+        self._ends_at = 0
         self._minter: ClickIdMinter | None = None
 
-    @property
-    def minter(self) -> ClickIdMinter:
-        """Raises NoWorkerNumber when the lease ran out, which takes a day without Redis."""
-        if self._minter is None or wall_clock_ms() >= self._until_ms:
+    def mint(self) -> int:
+        """A new click id. Raises NoWorkerNumber when the lease ran out, which takes a day without Redis."""
+        minter = self._minter
+        if minter is None:
+            raise NoWorkerNumber("no worker number is leased")
+        click_id = minter.mint()
+        if click_id >= self._ends_at:
             raise NoWorkerNumber("the worker number's lease has run out")
-        return self._minter
+        return click_id
 
     @property
     def is_held(self) -> bool:
         """Whether ids can be minted."""
-        return self._minter is not None and wall_clock_ms() < self._until_ms
+        return self._minter is not None and first_click_id_at(wall_clock_ms()) < self._ends_at
 
     async def acquire(self) -> None:
         """Lease a number, or go on with the one on disk while Redis is away. Raises NoWorkerNumber."""
@@ -118,9 +122,14 @@ class WorkerNumber:
         return int(stored["high_ms"]) if stored.get("number") == number else 0
 
     def _hold(self, number: int, floor_ms: int, until_ms: int) -> None:
-        self._number, self._until_ms = number, until_ms
+        self._number = number
+        self._lease_until(until_ms)
         self._minter = ClickIdMinter(number, floor_ms=floor_ms)
         _log.info("worker_number_held", number=number)
+
+    def _lease_until(self, until_ms: int) -> None:
+        self._until_ms = until_ms
+        self._ends_at = first_click_id_at(until_ms)
 
     async def renew(self) -> None:
         """Extend the lease and reserve time ahead, on disk always, in Redis when it answers."""
@@ -139,7 +148,7 @@ class WorkerNumber:
             self._minter = None
             await self.acquire()
             return
-        self._until_ms = asked_ms + LEASE_MS
+        self._lease_until(asked_ms + LEASE_MS)
         self._write(high_ms)
 
     async def keep_renewing(self) -> None:
