@@ -1,0 +1,79 @@
+"""The marketers' API: one FastAPI application, and the process that serves it.
+
+`run_api` is called by the command line and the supervisor; `build_app` also by the tests. The API speaks to
+PostgreSQL only; what it changes reaches the doors through the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import uvicorn
+from fastapi import FastAPI
+
+from attribution.api import key_routes, link_routes, list_routes, pages, stats_routes
+from attribution.api.body_limit import BodyLimit
+from attribution.api.problems import add_problem_handlers
+from attribution.link_fields import Policy
+from schema.postgres import connect_pool
+from schema.settings import Settings
+
+CONNECTIONS_MAX = 8
+STATEMENT_S_MAX = 30.0
+STOP_S_MAX = 10
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The application for these settings; its pool opens with its lifespan."""
+    assert settings.database_url is not None
+    url = settings.database_url
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pool = await connect_pool(
+            url, "api", connections_max=CONNECTIONS_MAX, timeout_s=STATEMENT_S_MAX
+        )
+        try:
+            yield
+        finally:
+            app.state.pool.terminate()
+
+    app = FastAPI(
+        title="Clickledger API",
+        version=_version(),
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.policy = Policy.of(settings)
+    add_problem_handlers(app)
+    app.add_middleware(BodyLimit)
+    # Stats first: a link's code may contain anything after /v1/links/.
+    for routes in (pages, stats_routes, link_routes, list_routes, key_routes):
+        app.include_router(routes.router)
+    return app
+
+
+def run_api(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT; what is in flight is answered."""
+    config = uvicorn.Config(
+        build_app(settings),
+        host=settings.host,
+        port=settings.api_port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S_MAX,
+    )
+    uvicorn.Server(config).run()
+
+
+def _version() -> str:
+    try:
+        return version("clickledger")
+    except PackageNotFoundError:
+        return "0"
