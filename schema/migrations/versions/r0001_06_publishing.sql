@@ -32,7 +32,7 @@ END
 $$;
 COMMENT ON FUNCTION note_change() IS 'Trigger: notes the changed row in the outbox. Arguments: topic, column of the number.';
 
--- Links and keys come in by the thousand, so their inserts are noted a statement at a time.
+-- Links come in by the thousand, so their inserts are noted a statement at a time.
 CREATE FUNCTION note_new_links() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -78,8 +78,7 @@ CREATE TRIGGER campaigns_changed AFTER UPDATE ON campaigns FOR EACH ROW
     WHEN ((OLD.status, OLD.is_deleted) IS DISTINCT FROM (NEW.status, NEW.is_deleted))
     EXECUTE FUNCTION note_change('campaign', 'campaign_id');
 CREATE TRIGGER campaign_versions_changed AFTER UPDATE ON campaign_versions FOR EACH ROW
-    WHEN ((OLD.campaign_id, OLD.cookie_duration_days, OLD.click_param, OLD.is_deleted)
-          IS DISTINCT FROM (NEW.campaign_id, NEW.cookie_duration_days, NEW.click_param, NEW.is_deleted))
+    WHEN ((OLD.click_param, OLD.is_deleted) IS DISTINCT FROM (NEW.click_param, NEW.is_deleted))  -- terms never change
     EXECUTE FUNCTION note_change('campaign_version', 'campaign_version_id');
 CREATE TRIGGER api_keys_new AFTER INSERT ON api_keys FOR EACH ROW
     EXECUTE FUNCTION note_change('key', 'api_key_id');
