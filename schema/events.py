@@ -49,13 +49,18 @@ class ClickEvent(NamedTuple):
 
 _REQUIRED = len(ClickEvent._fields) - len(ClickEvent._field_defaults)
 _KNOWN = len(ClickEvent._fields)
+_STR = {str}
+# Named once: `int | None` is built anew at every use, 0.1 us each.
+_INT_OR_NONE = (int, type(None))
+_STR_OR_NONE = (str, type(None))
 
 
 class BadEvent(NamedTuple):
-    """A stored event that could not be understood: what arrived, and why it was refused."""
+    """A stored event that could not be understood: what arrived, why it was refused, where in its block it stood."""
 
     reason: str
     payload: bytes
+    position: int = 0
 
 
 def encode_block(events: list[tuple[object, ...]]) -> bytes:
@@ -73,12 +78,12 @@ def decode_block(payload: bytes) -> tuple[list[ClickEvent], list[BadEvent]]:
         return [], [BadEvent("not_a_block", payload)]
     events: list[ClickEvent] = []
     bad: list[BadEvent] = []
-    for row in rows:
+    for position, row in enumerate(rows):
         reason = _fault(row)
         if reason is None:
             events.append(ClickEvent._make(_fit(row)))
         else:
-            bad.append(BadEvent(reason, orjson.dumps(row)))
+            bad.append(BadEvent(reason, orjson.dumps(row), position))
     return events, bad
 
 
@@ -93,13 +98,15 @@ def _fault(row: object) -> str | None:
     """Why this row cannot be stored, or None."""
     if not isinstance(row, list) or len(row) < _REQUIRED:
         return "not_an_event"
-    click_id, link_id, partner_id, version_id, code, cookie_id, window_days, kind = row[:8]
+    click_id, link_id, partner_id, version_id, code, cookie_id, window_days, kind, _ip, *texts = row[
+        :_REQUIRED
+    ]
     if not isinstance(click_id, int) or not 0 < click_id < 1 << 63:
         return "bad_click_id"
     if not isinstance(link_id, int) or not isinstance(window_days, int) or not isinstance(kind, int):
         return "bad_number"
-    if not isinstance(partner_id, int | None) or not isinstance(version_id, int | None):
+    if not isinstance(partner_id, _INT_OR_NONE) or not isinstance(version_id, _INT_OR_NONE):
         return "bad_number"
-    if not isinstance(cookie_id, str | None) or not all(isinstance(text, str) for text in (code, *row[9:13])):
+    if not isinstance(cookie_id, _STR_OR_NONE) or not isinstance(code, str) or set(map(type, texts)) != _STR:
         return "bad_text"
     return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import asyncpg
 
 UNREACHABLE = (
@@ -17,14 +20,23 @@ UNREACHABLE = (
 
 
 async def connect_pool(
-    url: str, application: str, *, connections_max: int = 4, timeout_s: float = 60.0
+    url: str,
+    application: str,
+    *,
+    connections_max: int = 4,
+    timeout_s: float = 60.0,
+    prepare: Callable[[asyncpg.Connection], Coroutine[Any, Any, None]] | None = None,
 ) -> asyncpg.Pool:
-    """A pool whose connections speak UTC; `timeout_s` bounds connecting and every statement on the client."""
+    """A pool whose connections speak UTC; `timeout_s` bounds connecting and every statement on the client.
+
+    `prepare` is awaited once for each new connection (to set codecs).
+    """
     return await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=connections_max,
         command_timeout=timeout_s,
         timeout=min(timeout_s, 10.0),
+        init=prepare,
         server_settings={"application_name": f"clickledger-{application}", "timezone": "UTC"},
     )

@@ -1,0 +1,219 @@
+"""One flush, one transaction: clicks, cookies, totals, imports, dead letters and the watermark, or nothing.
+
+Drafts of a batch come in from the writer's loop, rows go into PostgreSQL. Rows are copied straight into `clicks`;
+only when a primary key reports a duplicate does the batch take the replay path, which leaves out what is stored
+already. A row that PostgreSQL refuses for its data is found by halving the batch and set aside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+
+from flusher.classes import judge
+from flusher.cookies import CookieClick, CookieLife, live
+from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
+from flusher.draft import Draft
+from flusher.imports import settle_imports, stored_ids
+from flusher.partitions import ensure_month
+from flusher.rows import COLUMNS, row_of
+from flusher.seeds import seed
+from schema.ids import MS_SHIFT
+from schema.links import WINDOW_DAYS_DEFAULT
+from schema.queries import load_queries
+
+ATTEMPTS_MAX = 8
+"""Of one batch before the loop backs off: a replay, and a few months without partition."""
+_PG_EPOCH_MS = 946_684_800_000
+_QUERIES = load_queries("flusher")
+
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, TypeError, OverflowError)
+"""What PostgreSQL, or the encoder before it, raises when a row's data is at fault (SQLSTATE 22 and 23)."""
+
+Connection = asyncpg.pool.PoolConnectionProxy
+
+
+class Flush(NamedTuple):
+    """What one transaction stores. `through_ms`: everything captured up to then is stored once it commits."""
+
+    shard: int
+    stream: str
+    drafts: list[Draft]
+    letters: list[Letter]
+    through_ms: int
+    is_replay: bool
+
+
+class Stored(NamedTuple):
+    """What it stored: rows really inserted by class, rows that were there before, letters."""
+
+    by_class: Counter[str]
+    replayed: int
+    letters: list[Letter]
+
+    def __add__(self, other: object) -> Stored:
+        assert isinstance(other, Stored)
+        return Stored(
+            self.by_class + other.by_class, self.replayed + other.replayed, self.letters + other.letters
+        )
+
+
+async def set_codecs(connection: asyncpg.Connection) -> None:
+    """Times as milliseconds and addresses as bytes: what the writer has in hand, without a Python object each."""
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", format="tuple", encoder=_to_micros, decoder=_from_micros
+    )
+    await connection.set_type_codec(
+        "inet", schema="pg_catalog", format="binary", encoder=bytes, decoder=bytes
+    )
+
+
+def _to_micros(value: int | datetime) -> tuple[int]:
+    at_ms = value if isinstance(value, int) else round(value.timestamp() * 1000)
+    return ((at_ms - _PG_EPOCH_MS) * 1000,)
+
+
+def _from_micros(value: tuple[int]) -> int:
+    return value[0] // 1000 + _PG_EPOCH_MS
+
+
+class Store:
+    """Stores flushes through a pool whose connections were prepared with `set_codecs`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def store(self, flush: Flush) -> Stored:
+        """Store all of it, exactly once. Raises PostgreSQL's own errors when it cannot be reached or is not well."""
+        try:
+            return await self._store_whole(flush)
+        except REFUSED as error:
+            if not flush.drafts:
+                raise
+            return await self._store_in_parts(flush, error)
+
+    async def move_watermark(self, shard: int, through_ms: int) -> None:
+        """Everything captured on that shard up to then is stored."""
+        await self._pool.execute(_QUERIES["move_watermark"], shard, through_ms, 0)
+
+    async def _store_whole(self, flush: Flush) -> Stored:
+        """Try until nothing is missing: partitions are made, ids stored before are left out."""
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return await self._transact(flush)
+            except asyncpg.UniqueViolationError:
+                flush = flush._replace(is_replay=True)
+            except asyncpg.CheckViolationError as error:
+                if error.constraint_name is not None:
+                    raise
+                for month_ms in {_month_of(draft.at_ms): draft.at_ms for draft in flush.drafts}.values():
+                    await ensure_month(self._pool, "clicks", month_ms)
+        raise asyncpg.InterfaceError(f"a flush did not settle in {ATTEMPTS_MAX} attempts")
+
+    async def _store_in_parts(self, flush: Flush, error: Exception) -> Stored:
+        """Halve until the refused rows stand alone; the watermark moves with the last part."""
+        if len(flush.drafts) == 1:
+            letter = _refused(flush, flush.drafts[0], error)
+            return await self.store(flush._replace(drafts=[], letters=[*flush.letters, letter]))
+        middle = len(flush.drafts) // 2
+        first = await self.store(flush._replace(drafts=flush.drafts[:middle], letters=[], through_ms=0))
+        return first + await self.store(flush._replace(drafts=flush.drafts[middle:]))
+
+    async def _transact(self, flush: Flush) -> Stored:
+        """The transaction."""
+        async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
+            await connection.execute(_QUERIES["begin_flush"])
+            await connection.execute(_QUERIES["lock_writers"])
+            drafts = await _not_stored(connection, flush)
+            judge(drafts, await seed(connection, drafts))
+            await connection.copy_records_to_table(
+                "clicks", records=map(row_of, drafts), columns=list(COLUMNS)
+            )
+            valid = [draft for draft in drafts if draft.click_class == "valid"]
+            await save_cookies(connection, valid)
+            await count_clicks(connection, valid)
+            await add_letters(connection, flush.letters)
+            await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))
+        by_class = Counter(draft.click_class for draft in drafts)
+        return Stored(by_class, len(flush.drafts) - len(drafts), flush.letters)
+
+
+async def _not_stored(connection: Connection, flush: Flush) -> list[Draft]:
+    """The drafts in click order, each id once; on the replay path without those that are stored already."""
+    by_id: dict[int, Draft] = {}
+    for draft in await settle_imports(connection, flush.drafts):
+        by_id.setdefault(draft.click_id, draft)
+    if flush.is_replay:
+        for click_id in await stored_ids(connection, list(by_id)):
+            del by_id[click_id]
+    await asyncio.sleep(0)
+    return [by_id[click_id] for click_id in sorted(by_id)]
+
+
+async def save_cookies(connection: Connection, valid: list[Draft]) -> None:
+    """Carry the life of every cookie on by its valid clicks, which are stored by now."""
+    clicks: dict[str, list[CookieClick]] = {}
+    for draft in valid:
+        if draft.cookie_id is not None:
+            event = draft.event
+            clicks.setdefault(draft.cookie_id, []).append(
+                CookieClick(draft.click_id, event.partner_id, event.campaign_version_id, event.window_days)
+            )
+    if not clicks:
+        return
+    before = await _cookie_lives(connection, list(clicks))
+    late = [name for name, life in before.items() if clicks[name][0].click_id < life.last_click_id]
+    if late:
+        clicks.update(await _cookie_histories(connection, late))
+    after: list[Any] = []
+    for name in sorted(clicks):  # always in the same order, so that two writers cannot wait for each other
+        life = live(None if name in late else before.get(name), clicks[name])
+        assert life is not None
+        after.append((name, *life, life.last_click_id >> MS_SHIFT))
+    columns = [list(column) for column in zip(*after, strict=True)]
+    await connection.execute(_QUERIES["save_cookies"], *columns)
+
+
+async def _cookie_lives(connection: Connection, names: list[str]) -> dict[str, CookieLife]:
+    rows = await connection.fetch(_QUERIES["cookie_lives"], names)
+    return {row[0]: CookieLife(*row[1:]) for row in map(tuple, rows) if None not in (row[1], row[3])}
+
+
+async def _cookie_histories(connection: Connection, names: list[str]) -> dict[str, list[CookieClick]]:
+    histories: dict[str, list[CookieClick]] = {}
+    for row in await connection.fetch(_QUERIES["cookie_clicks"], names, WINDOW_DAYS_DEFAULT):
+        histories.setdefault(row["cookie_id"], []).append(CookieClick(*tuple(row)[1:]))
+    return histories
+
+
+async def count_clicks(connection: Connection, valid: list[Draft]) -> None:
+    """Raise the totals of the enrolments that earned these clicks."""
+    counts: Counter[tuple[int, int]] = Counter()
+    newest: dict[tuple[int, int], int] = {}
+    for draft in valid:
+        event = draft.event
+        if event.campaign_version_id is not None and event.partner_id is not None:
+            enrolment = (event.campaign_version_id, event.partner_id)
+            counts[enrolment] += 1
+            newest[enrolment] = draft.at_ms
+    if counts:
+        columns = zip(
+            *((*enrolment, counts[enrolment], newest[enrolment]) for enrolment in counts), strict=True
+        )
+        await connection.execute(_QUERIES["count_clicks"], *map(list, columns))
+
+
+def _refused(flush: Flush, draft: Draft, error: Exception) -> Letter:
+    sqlstate = getattr(error, "sqlstate", None) or type(error).__name__
+    detail = f"{sqlstate}: {error}".replace("\0", "")[:DETAIL_CHARS_MAX]
+    payload = orjson.dumps(list(draft.event))
+    return Letter(flush.stream, draft.entry_id, draft.position, "refused", detail, payload)
+
+
+def _month_of(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y%m")
