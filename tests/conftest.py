@@ -21,6 +21,7 @@ import redis
 from clickledger.engines.embedded import running_engines
 from clickledger.engines.engine import free_port
 from schema.settings import Settings
+from tests.running_system import Up, wait_until
 
 _NAMED_DATABASE = os.environ.get("CLICKLEDGER_TEST_DATABASE_URL")
 _NAMED_REDIS = os.environ.get("CLICKLEDGER_TEST_REDIS_URL")
@@ -97,6 +98,30 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         api_port=free_port(),
         metrics_port=free_port(),
     )
+
+
+@pytest.fixture
+def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
+    """A whole `clickledger up`, started, on embedded engines of its own or on the named servers."""
+    servers = {}
+    if _NAMED_DATABASE and _NAMED_REDIS:
+        servers = {name: request.getfixturevalue(name) for name in ("empty_database_url", "redis_url")}
+        servers["database_url"] = servers.pop("empty_database_url")
+    yield from _started(Up(tmp_path / "data", **servers))
+
+
+@pytest.fixture
+def embedded_system(tmp_path: Path) -> Iterator[Up]:
+    """The same, always on embedded engines, in a path with spaces: for tests that kill engines."""
+    yield from _started(Up(tmp_path / "a path with spaces" / "data"))
+
+
+def _started(up: Up) -> Iterator[Up]:
+    try:
+        yield up.start()
+    finally:
+        up.kill()
+        wait_until(lambda: not up.leftovers(), 30, "the system to end")
 
 
 def _database(server: str, template: str) -> Iterator[str]:
