@@ -22,7 +22,7 @@ from schema.queries import load_queries
 from schema.redis_client import RedisClient, connect_redis
 from schema.settings import Settings
 
-SQL = load_queries("clickledger", "status.sql")
+SQL = load_queries("clickledger")
 PAGE_ENTRIES = 200
 Page = list[tuple[bytes, dict[bytes, bytes]]]
 COUNTED_ENTRIES_MAX = 20_000

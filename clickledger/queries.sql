@@ -1,4 +1,4 @@
--- What `clickledger status` reads. Cheap on any size: only watermarks, dead letters not yet replayed, the catalogue.
+-- What `clickledger status` and `deadletters` read. Cheap on any size: watermarks, open dead letters, the catalogue.
 
 -- name: ledger_numbers
 SELECT
@@ -14,3 +14,6 @@ JOIN pg_class ON pg_class.oid = pg_inherits.inhrelid
 WHERE inhparent = 'clicks'::regclass
     AND relname > 'clicks_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')
     AND relname ~ '^clicks_[0-9]{6}$';
+
+-- name: newest_dead_letter
+SELECT coalesce(max(dead_letter_id), 0) FROM dead_letters;
