@@ -35,6 +35,8 @@ def _storable(text: str) -> str:
     """Refuse what PostgreSQL's text cannot hold."""
     if "\x00" in text:
         raise ValueError("may not contain a NUL character")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("may not contain half a character (a lone surrogate)")
     return text
 
 

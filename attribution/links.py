@@ -15,6 +15,7 @@ import orjson
 
 from attribution.audit import difference, log_action
 from attribution.faults import Conflict, Fault, Forbidden, NotFound, Refused
+from attribution.keys import SQL as KEYS
 from attribution.keys import Caller
 from attribution.link_codes import candidate_codes
 from attribution.link_fields import LinkChanges, NewLink, Policy, Rule, field_faults
@@ -39,12 +40,13 @@ async def create_link(
 
     Raises Refused naming each bad field, Conflict when the code is taken, Forbidden when the caller may not.
     """
+    owner_id = _owner_of(caller, new)
     faults = field_faults(new, policy)
     terms = await _terms_of(connection, caller, new, faults)
     if faults:
         raise Refused(faults)
     row = link_row(new, new.destination_url or terms or "")
-    row["vendor_id"] = _owner_of(caller, new)
+    row["vendor_id"] = owner_id
     code, link_id = await _insert(connection, policy, new.code, row)
     await log_action(connection, caller, "create", TABLE, [link_id], {"after": row | {"short_code": code}})
     return await get_link(connection, policy, code)
@@ -59,6 +61,8 @@ async def _terms_of(
             raise Forbidden("A partner's link needs a campaign_partner_id: an approved enrolment.")
         if new.destination_url is None:
             faults.append(Fault("destination_url", "is needed, or a campaign_partner_id"))
+        if new.vendor_id is not None and not await connection.fetchval(KEYS["vendor_exists"], new.vendor_id):
+            faults.append(Fault("vendor_id", "names no vendor"))
         return None
     enrolment = await connection.fetchrow(SQL["enrolment"], new.campaign_partner_id)
     faults += enrolment_faults(None if enrolment is None else dict(enrolment), new, caller)
@@ -193,11 +197,26 @@ async def get_link(connection: asyncpg.Connection, policy: Policy, code: str) ->
     return link_body(await _row_of(connection, policy, code), policy)
 
 
+async def find_link(connection: asyncpg.Connection, policy: Policy, code: str) -> asyncpg.Record | None:
+    """The row of a live link, or None."""
+    if "\x00" in code:  # which PostgreSQL cannot even compare
+        return None
+    return await connection.fetchrow(SQL["link_by_code"], policy.normal(code))
+
+
 async def _row_of(connection: asyncpg.Connection, policy: Policy, code: str) -> dict[str, Any]:
-    row = await connection.fetchrow(SQL["link_by_code"], policy.normal(code))
+    row = await find_link(connection, policy, code)
     if row is None:
         raise NotFound(f"There is no link {code}.")
     return dict(row)
+
+
+async def _lock(connection: asyncpg.Connection, policy: Policy, code: str) -> int:
+    """Hold a link until the end of the transaction; its number. Raises NotFound."""
+    link_id = None if "\x00" in code else await connection.fetchval(SQL["lock_link"], policy.normal(code))
+    if link_id is None:
+        raise NotFound(f"There is no link {code}.")
+    return int(link_id)
 
 
 async def list_links(
@@ -216,8 +235,7 @@ async def edit_link(
     connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str, changes: LinkChanges
 ) -> dict[str, Any]:
     """Change the given fields of a link and keep the others. Raises NotFound or Refused."""
-    if await connection.fetchval(SQL["lock_link"], policy.normal(code)) is None:
-        raise NotFound(f"There is no link {code}.")
+    await _lock(connection, policy, code)
     before = await _row_of(connection, policy, code)
     kept = {
         name: value for name, value in link_body(before, policy).items() if name in LinkChanges.model_fields
@@ -261,9 +279,7 @@ async def write_changes(
 
 async def delete_link(connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str) -> None:
     """Delete a link softly: the door answers 410, its clicks stay, its code is never given out again."""
-    link_id = await connection.fetchval(SQL["lock_link"], policy.normal(code))
-    if link_id is None:
-        raise NotFound(f"There is no link {code}.")
+    link_id = await _lock(connection, policy, code)
     await connection.execute(SQL["delete_link"], link_id)
     await log_action(connection, caller, "delete", TABLE, [link_id])
 

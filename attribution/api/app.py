@@ -6,6 +6,7 @@ PostgreSQL only; what it changes reaches the doors through the outbox.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from attribution.api import key_routes, link_routes, list_routes, pages, stats_r
 from attribution.api.body_limit import BodyLimit
 from attribution.api.problems import add_problem_handlers
 from attribution.link_fields import Policy
-from schema.postgres import connect_pool
+from schema.postgres import UNREACHABLE, connect_pool
 from schema.settings import Settings
 
 CONNECTIONS_MAX = 8
@@ -38,7 +39,10 @@ def build_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
-            app.state.pool.terminate()
+            try:
+                await asyncio.wait_for(app.state.pool.close(), STOP_S_MAX)
+            except (TimeoutError, *UNREACHABLE):
+                app.state.pool.terminate()
 
     app = FastAPI(
         title="Clickledger API",

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from attribution.api.tenancy import Asking
 from attribution.faults import Fault, NotFound, Refused
-from attribution.links import SQL as LINKS
+from attribution.links import find_link
 from attribution.periods import Interval, Period, period_of
 from attribution.stats import DIMENSIONS, Scope, read_stats
 
@@ -77,7 +77,7 @@ async def get_link_stats(
 ) -> dict[str, Any]:
     """What one link did."""
     async with asking.transaction() as connection:
-        row = await connection.fetchrow(LINKS["link_by_code"], asking.policy.normal(code))
+        row = await find_link(connection, asking.policy, code)
         if row is None:
             raise NotFound(f"There is no link {code}.")
         scope = Scope(row["partner_link_id"], question.filters)

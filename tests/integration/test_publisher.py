@@ -141,9 +141,9 @@ def test_pausing_a_campaign_reaches_all_its_links(
         await connection.execute("UPDATE campaign_partners SET status = 'approved'")
         await eventually_empty(connection)
         assert not published(client, "c2500").is_paused
-        await connection.execute("UPDATE campaign_versions SET cookie_duration_days = 9")
+        await connection.execute("UPDATE campaign_versions SET click_param = 'cid'")
         await eventually_empty(connection)
-        assert published(client, "c77").window_days == 9
+        assert published(client, "c77").click_param == "cid"
 
     with_publisher(settings, scenario)
 
@@ -288,6 +288,7 @@ def test_a_redis_that_lost_its_data_is_filled_again(settings: Settings, client: 
         await eventually_empty(connection)
         client.flushdb()
         assert await eventually(lambda: published(client, "kept")) < 2.0
+        await eventually(lambda: client.get(keys.PUBLISHED))
         client.delete(keys.link("kept"))
         client.set(keys.PUBLISHED_INSTANCE, "another server")
         await eventually(lambda: published(client, "kept"))
