@@ -35,9 +35,12 @@ $$;
 COMMENT ON FUNCTION ensure_month_partitions(text, timestamptz, timestamptz) IS
     'Makes the monthly partitions (UTC) that are missing from the month of from_at to that of to_at, both included, and returns how many. Safe to call at any time from any number of sessions.';
 
+-- Asks the catalogue by name: to_regclass(child) would answer from a cache that waiting for an advisory lock does not
+-- refresh, and miss what the other session has just committed.
 CREATE FUNCTION is_partition(parent text, child text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass(parent) AND inhrelid = to_regclass(child))
+    SELECT EXISTS (SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+                   WHERE inhparent = parent::regclass AND relname = child)
 $$;
 COMMENT ON FUNCTION is_partition(text, text) IS 'Whether child exists and is attached to parent.';
 
