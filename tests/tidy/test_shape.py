@@ -18,7 +18,6 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "
 SYNONYMS = (
     "visitor_id",
     "affiliate",
-    "short_url",
     "slug",
     "tracking_id",
     "dead_letter_queue",
