@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 import redis
 
+from clickledger.engines import binaries
 from clickledger.engines.data_dir import DataDir
 from clickledger.engines.embedded import running_engines
 from clickledger.errors import StartError
+from tests.running_system import environment
 
 
 def query(url: str, statement: str) -> object:
@@ -110,3 +118,67 @@ def test_engines_stop_cleanly(tmp_path: Path) -> None:
         process.send_signal(engine.stop_signal)
         assert process.wait(20) == status
     assert postgres.stop_signal is signal.SIGINT
+
+
+@pytest.fixture
+def as_root_without_namespaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that blocks user namespaces."""
+    if os.geteuid() != 0:
+        pytest.skip("only root needs a way around being root")
+    works = binaries._works
+    monkeypatch.setattr(binaries, "_works", lambda prefix: prefix[0] != "unshare" and works(prefix))
+    binaries.postgres_prefix.cache_clear()
+    yield
+    binaries.postgres_prefix.cache_clear()
+
+
+def test_root_needs_no_namespace_and_may_change_its_way(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    home = tmp_path / "data"
+    with running_engines(home, is_durable=False) as engines:
+        query(engines.postgres.url, "CREATE TABLE kept AS SELECT 1 AS value")
+    request.getfixturevalue("as_root_without_namespaces")
+    with running_engines(home, is_durable=False) as engines:
+        assert query(engines.postgres.url, "SELECT value FROM kept") == 1
+        assert (home / "postgres").stat().st_uid == binaries.NOBODY
+        assert home.stat().st_mode & 0o777 == 0o700
+    binaries.postgres_prefix.cache_clear()
+    request.getfixturevalue("monkeypatch").undo()
+    with running_engines(home, is_durable=False) as engines:
+        assert query(engines.postgres.url, "SELECT value FROM kept") == 1
+        assert (home / "postgres").stat().st_uid == 0
+
+
+def test_root_without_any_way_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, as_root_without_namespaces: None
+) -> None:
+    monkeypatch.setattr(binaries, "_works", lambda prefix: False)
+    with pytest.raises(StartError, match="PostgreSQL refuses to run as root"):
+        binaries.postgres_prefix()
+
+
+def test_an_ordinary_user_runs_them_too() -> None:
+    """As root we become one; run by an ordinary user, every other test shows it."""
+    if os.geteuid() != 0:
+        pytest.skip("we are an ordinary user")
+    script = (
+        "import sys; from pathlib import Path; from clickledger.engines.embedded import running_engines\n"
+        "with running_engines(Path(sys.argv[1])) as engines: print(engines.postgres.url)"
+    )
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*become, sys.executable, "-c", ""], capture_output=True, check=False).returncode != 0:
+        pytest.skip("an ordinary user cannot reach this Python")
+    with tempfile.TemporaryDirectory() as place:
+        shutil.chown(place, 65534, 65534)
+        done = subprocess.run(
+            [*become, sys.executable, "-c", script, f"{place}/data"],
+            cwd="/",
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("postgresql://")
