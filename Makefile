@@ -28,7 +28,7 @@ test: setup  ## run all tests on the embedded engines
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-debian: setup  ## run the tests that use servers on Debian's PostgreSQL 15 and Redis 7
-	.ci/with-debian-servers $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/integration tests/end_to_end tests/faults
+	.ci/with-debian-servers $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/integration tests/end_to_end tests/faults)
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
