@@ -17,8 +17,8 @@ UNIQUE_MS = 24 * 3_600_000
 SAME_COOKIE = "same cookie"
 SAME_VISITOR = "same address and user agent"
 
-Identity = str | int
-"""A cookie id, or a visitor hash."""
+Visitor = tuple[int, str | int]
+"""A link and a name under which one of its visitors is known: a cookie id, or a visitor hash."""
 
 
 class History:
@@ -27,27 +27,27 @@ class History:
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
-        self._times: dict[tuple[int, Identity], list[int]] = {}
+        self._times: dict[Visitor, list[int]] = {}
 
-    def add(self, link_id: int, identity: Identity, at_ms: int) -> None:
+    def add(self, visitor: Visitor, at_ms: int) -> None:
         """One valid click of that visitor on that link."""
-        times = self._times.get((link_id, identity))
+        times = self._times.get(visitor)
         if times is None:
-            self._times[link_id, identity] = [at_ms]
+            self._times[visitor] = [at_ms]
         else:
             insort(times, at_ms)
 
-    def is_after_click(self, link_id: int, identity: Identity, at_ms: int) -> bool:
+    def is_after_click(self, visitor: Visitor, at_ms: int) -> bool:
         """Whether a valid click lies 0..10 s before that moment."""
-        times = self._times.get((link_id, identity))
+        times = self._times.get(visitor)
         if times is None:
             return False
         place = bisect_right(times, at_ms)
         return place > 0 and at_ms - times[place - 1] <= DOUBLE_MS_MAX
 
-    def is_near_click(self, link_id: int, identity: Identity, at_ms: int) -> bool:
+    def is_near_click(self, visitor: Visitor, at_ms: int) -> bool:
         """Whether a valid click lies less than 24 h to either side of that moment."""
-        times = self._times.get((link_id, identity))
+        times = self._times.get(visitor)
         if times is None:
             return False
         place = bisect_right(times, at_ms)
@@ -67,36 +67,34 @@ def set_plain_class(draft: Draft) -> None:
         draft.click_class, draft.class_reason = "bot", draft.agent.bot_rule
 
 
-def identities(draft: Draft) -> list[Identity]:
-    """Under which names this visitor may be known: cookie, today's hash, the hashes of the days around it."""
-    names: list[Identity] = []
-    if draft.cookie_id is not None:
-        names.append(draft.cookie_id)
+def visitors_of(draft: Draft) -> tuple[Visitor, ...]:
+    """Under which names this visitor may be known: cookie, hash of the day, hashes of the days around it."""
+    link_id = draft.event.link_id
+    names: list[str | int] = [] if draft.cookie_id is None else [draft.cookie_id]
     if draft.visitor_hash is not None:
         names.append(draft.visitor_hash)
-        names.extend(draft.visitor_neighbours)
-    return names
+        names += draft.visitor_neighbours
+    return tuple((link_id, name) for name in names)
 
 
 def judge(drafts: Iterable[Draft], history: History) -> None:
     """Set class and uniqueness of drafts in click order; what comes out valid is added to `history`."""
     for draft in drafts:
-        if draft.click_class != "valid":
+        if draft.click_class not in ("valid", "double"):
             continue
-        link_id, at_ms = draft.event.link_id, draft.at_ms
-        names = identities(draft)
-        for name in names:
-            if history.is_after_click(link_id, name, at_ms):
-                draft.click_class = "double"
-                draft.class_reason = SAME_COOKIE if isinstance(name, str) else SAME_VISITOR
-                break
-        else:
-            draft.is_unique = not any(history.is_near_click(link_id, name, at_ms) for name in names)
+        at_ms, visitors = draft.at_ms, draft.visitors
+        near = [visitor for visitor in visitors if history.is_near_click(visitor, at_ms)]
+        double = next((visitor for visitor in near if history.is_after_click(visitor, at_ms)), None)
+        if double is None:
+            draft.click_class, draft.class_reason, draft.is_unique = "valid", None, not near
             _remember(draft, history)
+        else:
+            reason = SAME_COOKIE if isinstance(double[1], str) else SAME_VISITOR
+            draft.click_class, draft.class_reason, draft.is_unique = "double", reason, False
 
 
 def _remember(draft: Draft, history: History) -> None:
-    if draft.cookie_id is not None:
-        history.add(draft.event.link_id, draft.cookie_id, draft.at_ms)
-    if draft.visitor_hash is not None:
-        history.add(draft.event.link_id, draft.visitor_hash, draft.at_ms)
+    """A later click looks for this one under its cookie and under the hash of its own day."""
+    own = (draft.cookie_id is not None) + (draft.visitor_hash is not None)
+    for visitor in draft.visitors[:own]:
+        history.add(visitor, draft.at_ms)

@@ -7,7 +7,7 @@ makes the store fold the cookie's whole history again, so the order of arrival d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schema.ids import MS_SHIFT
@@ -66,8 +66,9 @@ def begin(click: CookieClick) -> CookieLife:
     )
 
 
-def live(life: CookieLife | None, clicks: Iterable[CookieClick]) -> CookieLife | None:
-    """Fold clicks, in click order and later than those in `life`, into it."""
+def live(life: CookieLife | None, clicks: Sequence[CookieClick]) -> CookieLife:
+    """Fold at least one click, in click order and later than those in `life`, into it."""
     for click in clicks:
         life = begin(click) if life is None else life.after(click)
+    assert life is not None
     return life

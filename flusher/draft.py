@@ -33,6 +33,7 @@ class Draft:
         "referrer_host",
         "visitor_hash",
         "visitor_neighbours",
+        "visitors",
     )
 
     def __init__(self, event: ClickEvent, entry_id: str, position: int) -> None:
@@ -49,6 +50,7 @@ class Draft:
         self.parameters: dict[str, str] | None = None
         self.visitor_hash: int | None = None
         self.visitor_neighbours: tuple[int, ...] = ()
+        self.visitors: tuple[tuple[int, str | int], ...] = ()
         self.click_class = "valid"
         self.class_reason: str | None = None
         self.is_unique = False

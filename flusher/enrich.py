@@ -6,16 +6,16 @@ visitor hash, referrer and parameters filled in. The writer calls `enrich` outsi
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
 from urllib.parse import unquote_plus
 
-from flusher.classes import UNIQUE_MS, set_plain_class
+from flusher.classes import UNIQUE_MS, set_plain_class, visitors_of
 from flusher.draft import Draft
 from flusher.visitors import DAY_MS, Secrets, visitor_bytes, visitor_hash
 from schema.agents import read_agent
@@ -33,8 +33,9 @@ PARAMETERS = frozenset(
 SOURCE_CHARS_MAX = 2048
 HOST_CHARS_MAX = 255
 _COOKIE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_INET4, _INET6 = 2, 3
-"""Address families in PostgreSQL's binary inet format (utils/inet.h)."""
+_WHOLE_4, _CUT_4 = bytes((2, 32, 0, 4)), bytes((2, 24, 0, 4))
+_WHOLE_6, _CUT_6 = bytes((3, 128, 0, 16)), bytes((3, 48, 0, 16))
+"""Heads of PostgreSQL's binary inet format (utils/inet.h): family, bits, is_cidr, bytes that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,12 @@ def put_visitor(draft: Draft, sources: Sources) -> None:
     )
 
 
+def put_names(draft: Draft, _sources: Sources) -> None:
+    """The names under which earlier clicks of this visitor on this link are looked for."""
+    if draft.click_class == "valid":
+        draft.visitors = visitors_of(draft)
+
+
 def put_address(draft: Draft, sources: Sources) -> None:
     """The address as it will be stored."""
     ip = draft.event.ip
@@ -130,6 +137,7 @@ STEPS: tuple[Step, ...] = (
     put_class,
     put_country,
     put_visitor,
+    put_names,
     put_address,
     put_referrer,
     put_parameters,
@@ -154,16 +162,13 @@ def stored_address(ip: str, ip_privacy: str) -> bytes | None:
     if ip_privacy == "none":
         return None
     try:
-        whole = ipaddress.IPv6Address(ip).packed if ":" in ip else bytes(map(int, ip.split(".")))
-    except ValueError:
+        if ":" in ip:
+            whole = inet_pton(AF_INET6, ip)
+            return _WHOLE_6 + whole if ip_privacy == "full" else _CUT_6 + whole[:6] + bytes(10)
+        whole = inet_pton(AF_INET, ip)
+    except (OSError, ValueError):
         return None
-    if len(whole) == 16:
-        kept, bits = (whole, 128) if ip_privacy == "full" else (whole[:6] + bytes(10), 48)
-        return bytes((_INET6, bits, 0, 16)) + kept
-    if len(whole) != 4:
-        return None
-    kept, bits = (whole, 32) if ip_privacy == "full" else (whole[:3] + b"\0", 24)
-    return bytes((_INET4, bits, 0, 4)) + kept
+    return _WHOLE_4 + whole if ip_privacy == "full" else _CUT_4 + whole[:3] + b"\0"
 
 
 @lru_cache(maxsize=10_000)

@@ -9,15 +9,14 @@ from typing import Any
 
 import asyncpg
 
-from flusher.classes import UNIQUE_MS, History, Identity, identities
+from flusher.classes import UNIQUE_MS, History, Visitor
 from flusher.draft import Draft
+from schema.ids import MS_SHIFT
 from schema.queries import load_queries
 
 _QUERIES = load_queries("flusher")
 MINTED_MS_MAX = 2
 """A cookie this young was made for this very click: nobody comes back within 2 ms of being answered."""
-
-Visitor = tuple[int, Identity]
 
 
 async def seed(connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft]) -> History:
@@ -39,7 +38,7 @@ async def seed(connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft]
             asked = [(link, name, at) for link, name in late for at in moments[link, name]]
             columns = [list(column) for column in zip(*asked, strict=True)]
             for row in await connection.fetch(_QUERIES[f"nearest_visits_by_{kind}"], *columns, low, high):
-                history.add(row["link_id"], row["identity"], row["clicked_at"])
+                history.add((row["link_id"], row["identity"]), row["clicked_at"])
     return history
 
 
@@ -47,17 +46,21 @@ def _moments(drafts: list[Draft]) -> dict[Visitor, list[int]]:
     """When each visitor of the batch who may have a past clicked each link, ascending."""
     moments: dict[Visitor, list[int]] = {}
     for draft in drafts:
-        if draft.click_class not in ("valid", "double"):
-            continue
-        for name in identities(draft):
-            if isinstance(name, int) or _cookie_age_ms(name, draft.at_ms) > MINTED_MS_MAX:
-                moments.setdefault((draft.event.link_id, name), []).append(draft.at_ms)
+        for visitor in draft.visitors:
+            name = visitor[1]
+            if isinstance(name, int) or not is_minted_for(name, draft.click_id):
+                times = moments.get(visitor)
+                if times is None:
+                    moments[visitor] = [draft.at_ms]
+                else:
+                    times.append(draft.at_ms)
     return moments
 
 
-def _cookie_age_ms(cookie_id: str, at_ms: int) -> int:
-    """How long before the click the cookie was minted (a UUIDv7 begins with its milliseconds)."""
-    return abs(at_ms - int(cookie_id[:8] + cookie_id[9:13], 16))
+def is_minted_for(cookie_id: str, click_id: int) -> bool:
+    """Whether the cookie was made for this very click (a UUIDv7 begins with its milliseconds)."""
+    minted_ms = int(cookie_id[:8] + cookie_id[9:13], 16)
+    return -MINTED_MS_MAX <= (click_id >> MS_SHIFT) - minted_ms <= MINTED_MS_MAX
 
 
 def _take_newest(rows: list[Any], moments: dict[Visitor, list[int]], history: History) -> list[Visitor]:
@@ -70,7 +73,7 @@ def _take_newest(rows: list[Any], moments: dict[Visitor, list[int]], history: Hi
     for row in rows:
         visitor = (row["link_id"], row["identity"])
         if row["clicked_at"] <= moments[visitor][0]:
-            history.add(*visitor, row["clicked_at"])
+            history.add(visitor, row["clicked_at"])
         else:
             late.append(visitor)
     return late

@@ -10,21 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 import orjson
 
 from flusher.classes import judge
-from flusher.cookies import CookieClick, CookieLife, live
+from flusher.cookie_store import save_cookies
 from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
 from flusher.draft import Draft
 from flusher.imports import settle_imports, stored_ids
 from flusher.partitions import ensure_month
 from flusher.rows import COLUMNS, row_of
 from flusher.seeds import seed
-from schema.ids import MS_SHIFT
-from schema.links import WINDOW_DAYS_DEFAULT
 from schema.queries import load_queries
 
 ATTEMPTS_MAX = 8
@@ -135,7 +133,7 @@ class Store:
                 "clicks", records=map(row_of, drafts), columns=list(COLUMNS)
             )
             valid = [draft for draft in drafts if draft.click_class == "valid"]
-            await save_cookies(connection, valid)
+            await save_cookies(connection, valid, is_replay=flush.is_replay)
             await count_clicks(connection, valid)
             await add_letters(connection, flush.letters)
             await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))
@@ -153,42 +151,6 @@ async def _not_stored(connection: Connection, flush: Flush) -> list[Draft]:
             del by_id[click_id]
     await asyncio.sleep(0)
     return [by_id[click_id] for click_id in sorted(by_id)]
-
-
-async def save_cookies(connection: Connection, valid: list[Draft]) -> None:
-    """Carry the life of every cookie on by its valid clicks, which are stored by now."""
-    clicks: dict[str, list[CookieClick]] = {}
-    for draft in valid:
-        if draft.cookie_id is not None:
-            event = draft.event
-            clicks.setdefault(draft.cookie_id, []).append(
-                CookieClick(draft.click_id, event.partner_id, event.campaign_version_id, event.window_days)
-            )
-    if not clicks:
-        return
-    before = await _cookie_lives(connection, list(clicks))
-    late = [name for name, life in before.items() if clicks[name][0].click_id < life.last_click_id]
-    if late:
-        clicks.update(await _cookie_histories(connection, late))
-    after: list[Any] = []
-    for name in sorted(clicks):  # always in the same order, so that two writers cannot wait for each other
-        life = live(None if name in late else before.get(name), clicks[name])
-        assert life is not None
-        after.append((name, *life, life.last_click_id >> MS_SHIFT))
-    columns = [list(column) for column in zip(*after, strict=True)]
-    await connection.execute(_QUERIES["save_cookies"], *columns)
-
-
-async def _cookie_lives(connection: Connection, names: list[str]) -> dict[str, CookieLife]:
-    rows = await connection.fetch(_QUERIES["cookie_lives"], names)
-    return {row[0]: CookieLife(*row[1:]) for row in map(tuple, rows) if None not in (row[1], row[3])}
-
-
-async def _cookie_histories(connection: Connection, names: list[str]) -> dict[str, list[CookieClick]]:
-    histories: dict[str, list[CookieClick]] = {}
-    for row in await connection.fetch(_QUERIES["cookie_clicks"], names, WINDOW_DAYS_DEFAULT):
-        histories.setdefault(row["cookie_id"], []).append(CookieClick(*tuple(row)[1:]))
-    return histories
 
 
 async def count_clicks(connection: Connection, valid: list[Draft]) -> None:

@@ -45,10 +45,14 @@ log = structlog.get_logger()
 def run_flusher(settings: Settings) -> None:
     """Write clicks to PostgreSQL until SIGTERM or SIGINT, then drain for at most `STOP_S` seconds and return."""
     set_up_logs("flusher", settings.log_level)
-    # A batch is tens of thousands of objects that all die together: collecting more often only re-reads them.
+    tune_memory()
+    uvloop.run(_run(settings))
+
+
+def tune_memory() -> None:
+    """Collect garbage seldom: a batch is tens of thousands of objects that all die together, none in a cycle."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

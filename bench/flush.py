@@ -1,0 +1,186 @@
+"""Writer throughput next to raw COPY: a filled stream to committed rows, against the same rows copied by asyncpg.
+
+`run` is called by `make bench` and, at toy size, by a test; `python -m bench.flush` prints its result. Rounds are
+interleaved and both sides begin with empty tables; medians are reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+import redis.asyncio as redis
+import structlog
+import uvloop
+
+from clickledger.engines.embedded import running_engines
+from flusher.rows import COLUMNS
+from flusher.store import set_codecs
+from flusher.writer import tune_memory, write
+from schema import keys
+from schema.events import FIELD_BLOCK, encode_block
+from schema.ids import ClickIdMinter, CookieIdMinter, wall_clock_ms
+from schema.migrate import migrate
+from schema.settings import Settings, load_settings
+
+CLICKS_PER_BLOCK = 100
+LINKS = 1_000
+PARTNERS = 20
+BROWSERS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_{m} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.{m} Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+)
+REFERRERS = (
+    "",
+    "",
+    "https://blog.example/post/{n}",
+    "https://www.instagram.com/",
+    "https://news.example/a?id={n}",
+)
+QUERIES = ("", "", "sub1=list{n}", "utm_source=mail&utm_medium=email&sub1=a%20b&sub2={n}")
+
+
+class Timing(NamedTuple):
+    """Seconds both sides took for the same rows in one round."""
+
+    writer_s: float
+    copy_s: float
+
+
+def sample_clicks(count: int, seed: int = 1) -> list[tuple[Any, ...]]:
+    """Clicks in event field order: mostly new visitors, a quarter that come back, some crawlers, real-looking text."""
+    chance = random.Random(seed)
+    minter, cookies = ClickIdMinter(7), CookieIdMinter()
+    visitors: list[tuple[str, str, str]] = []
+    clicks: list[tuple[Any, ...]] = []
+    for number in range(count):
+        click_id = minter.mint()
+        if visitors and chance.random() < 0.25:
+            cookie, ip, agent = chance.choice(visitors)
+        else:
+            cookie = cookies.mint(click_id >> 21)
+            ip = f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}"
+            agent = chance.choice(BROWSERS).format(v=chance.randrange(90, 150), m=chance.randrange(8))
+            visitors.append((cookie, ip, agent))
+        link = chance.randrange(1, LINKS + 1)
+        referrer = chance.choice(REFERRERS).format(n=number % 500)
+        query = chance.choice(QUERIES).format(n=number % 1000)
+        partner = link % PARTNERS + 1
+        clicks.append(
+            (click_id, link, partner, 1, f"c{link}", cookie, 30, 0, ip, agent, referrer, "en-GB", query)
+        )
+    return clicks
+
+
+def run(rows: int = 200_000, rounds: int = 5, engines: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Measure; `engines` are a database URL and a Redis URL to use (and empty) instead of embedded ones."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    tune_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        if engines is not None:
+            return uvloop.run(_measure(rows, rounds, *engines, Path(folder)))
+        with running_engines(Path(folder), is_durable=True) as embedded:
+            urls = (embedded.postgres.url_of("postgres"), embedded.valkey.url)
+            return uvloop.run(_measure(rows, rounds, *urls, Path(folder)))
+
+
+async def _measure(rows: int, rounds: int, database_url: str, redis_url: str, folder: Path) -> dict[str, Any]:
+    await asyncio.to_thread(migrate, database_url)
+    settings = load_settings(database_url=database_url, redis_url=redis_url, data_dir=folder)
+    timings = []
+    for number in range(rounds):
+        clicks = sample_clicks(rows, seed=number)
+        timings.append(await _round(settings, clicks))
+    connection = await asyncpg.connect(database_url)
+    version = await connection.fetchval("SHOW server_version")
+    await connection.close()
+    writer = statistics.median(rows / timing.writer_s for timing in timings)
+    copy = statistics.median(rows / timing.copy_s for timing in timings)
+    return {
+        "rows": rows,
+        "rounds": rounds,
+        "writer_rows_per_s": round(writer),
+        "copy_rows_per_s": round(copy),
+        "ratio": round(statistics.median(t.copy_s / t.writer_s for t in timings), 3),
+        "postgresql": version,
+        "cores": os.cpu_count(),
+    }
+
+
+async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
+    connection = await asyncpg.connect(settings.database_url)
+    await set_codecs(connection)
+    try:
+        await _empty(connection)
+        await _fill(settings, clicks)
+        writer_s = await _time_writer(settings, connection, len(clicks))
+        stored = await connection.fetch(f"SELECT {', '.join(COLUMNS)} FROM clicks ORDER BY click_id")
+        rows = [tuple(row) for row in stored]
+        assert len(rows) == len(clicks)
+        await _empty(connection)
+        started = time.perf_counter()
+        await connection.copy_records_to_table("clicks", records=rows, columns=list(COLUMNS))
+        return Timing(writer_s, time.perf_counter() - started)
+    finally:
+        await connection.close()
+
+
+async def _empty(connection: asyncpg.Connection) -> None:
+    """Fresh tables, and enrolments for the totals to go to."""
+    await connection.execute("TRUNCATE clicks, cookies, writer_watermarks, dead_letters, click_imports")
+    await connection.execute(
+        "SET session_replication_role = replica"
+    )  # enrolments alone, without their campaign
+    await connection.execute("DELETE FROM campaign_partners")
+    await connection.execute(
+        "INSERT INTO campaign_partners (campaign_version_id, partner_id) SELECT 1, generate_series(1, $1::int)",
+        PARTNERS,
+    )
+    await connection.execute("RESET session_replication_role")
+    await connection.execute("CHECKPOINT")
+
+
+async def _fill(settings: Settings, clicks: list[tuple[Any, ...]]) -> None:
+    """Blocks over all shards, and yesterday's visitor secret, as on any day but the first."""
+    client = redis.Redis.from_url(str(settings.redis_url))
+    await client.flushdb()
+    yesterday = wall_clock_ms() // 86_400_000 - 1
+    await client.set(keys.visitor_key(yesterday), os.urandom(32), ex=86_400)
+    for start in range(0, len(clicks), CLICKS_PER_BLOCK):
+        shard = start // CLICKS_PER_BLOCK % settings.stream_shards
+        block = encode_block(clicks[start : start + CLICKS_PER_BLOCK])
+        await client.xadd(keys.clicks(shard), {FIELD_BLOCK: block})
+    await client.aclose()
+
+
+async def _time_writer(settings: Settings, connection: asyncpg.Connection, rows: int) -> float:
+    """Seconds from starting the writer to the commit of the last row."""
+    is_stopping = asyncio.Event()
+    started = time.perf_counter()
+    writer = asyncio.create_task(write(settings, is_stopping))
+    while not writer.done():
+        if await connection.fetchval("SELECT sum(clicks_stored) FROM writer_watermarks") == rows:
+            break
+        await asyncio.sleep(0.02)
+    seconds = time.perf_counter() - started
+    is_stopping.set()
+    await writer
+    return seconds
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(orjson.dumps(run(), option=orjson.OPT_INDENT_2).decode() + "\n")
