@@ -1,6 +1,6 @@
 """Rows for the tests of the schema: two vendors that know nothing of each other, with everything that hangs on them.
 
-Tests open the database with `run` and fill it with `add_two_programmes`; a `Programme` names the rows it made.
+Tests open the database with `run` or `rehearse` and fill it with `add_two_programmes`; a `Programme` names the rows it made.
 """
 
 from __future__ import annotations
@@ -48,6 +48,33 @@ def run(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
             await connection.close(timeout=10)
 
     return asyncio.run(with_connection())
+
+
+def rehearse(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """The same in a transaction that is rolled back in the end, deferred constraints having been checked."""
+
+    async def in_transaction(connection: asyncpg.Connection) -> T:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            answer = await work(connection)
+            await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return answer
+        finally:
+            await transaction.rollback()
+
+    return run(url, in_transaction)
+
+
+def after(url: str, *statements: str) -> None:
+    """Rehearse these statements on the sample ledger; `{acme.…}` and `{bolt.…}` stand for its numbers."""
+
+    async def execute(db: asyncpg.Connection) -> None:
+        acme, bolt = await add_two_programmes(db)
+        for sql in statements:
+            await db.execute(sql.format(acme=acme, bolt=bolt))
+
+    rehearse(url, execute)
 
 
 async def add_two_programmes(db: asyncpg.Connection) -> tuple[Programme, Programme]:

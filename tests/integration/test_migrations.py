@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 import asyncpg
 import orjson
 import pytest
-from sample_ledger import add_two_programmes, connect, run
+from sample_ledger import add_two_programmes, connect, rehearse, run
 
 import schema
 from schema.links import PublishedLink, decode_link
@@ -46,7 +46,7 @@ def _column(url: str, sql: str) -> list[str]:
     return run(url, read)
 
 
-def test_every_table_view_and_column_has_a_comment(database_url: str) -> None:
+def test_every_table_view_and_column_has_a_comment(rehearsal_url: str) -> None:
     silent = """
         SELECT c.relname || coalesce('.' || a.attname, '')
         FROM pg_class c
@@ -56,53 +56,53 @@ def test_every_table_view_and_column_has_a_comment(database_url: str) -> None:
           AND (NOT c.relispartition OR a.attnum = 0)
           AND coalesce(CASE a.attnum WHEN 0 THEN obj_description(c.oid, 'pg_class')
                                      ELSE col_description(c.oid, a.attnum) END, '') = ''"""
-    assert _column(database_url, silent) == []
+    assert _column(rehearsal_url, silent) == []
 
 
-def test_every_function_has_a_comment(database_url: str) -> None:
+def test_every_function_has_a_comment(rehearsal_url: str) -> None:
     silent = """SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
                 AND prokind = 'f' AND obj_description(oid, 'pg_proc') IS NULL"""
-    assert _column(database_url, silent) == []
+    assert _column(rehearsal_url, silent) == []
 
 
-def test_every_check_has_a_name_of_its_own(database_url: str) -> None:
+def test_every_check_has_a_name_of_its_own(rehearsal_url: str) -> None:
     unnamed = r"""SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
                   AND conname ~ '_check\d*$'"""
-    assert _column(database_url, unnamed) == []
+    assert _column(rehearsal_url, unnamed) == []
     named = "SELECT DISTINCT conname FROM pg_constraint WHERE contype = 'c' AND conname LIKE '%_status_known'"
-    assert len(_column(database_url, named)) >= 8
+    assert len(_column(rehearsal_url, named)) >= 8
 
 
-def test_no_extension_is_needed(database_url: str) -> None:
-    assert _column(database_url, "SELECT extname FROM pg_extension") == ["plpgsql"]
+def test_no_extension_is_needed(rehearsal_url: str) -> None:
+    assert _column(rehearsal_url, "SELECT extname FROM pg_extension") == ["plpgsql"]
 
 
-def test_no_foreign_key_points_into_a_partitioned_table(database_url: str) -> None:
+def test_no_foreign_key_points_into_a_partitioned_table(rehearsal_url: str) -> None:
     keys = """SELECT conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
               WHERE k.contype = 'f' AND (c.relkind = 'p' OR c.relispartition)"""
-    assert _column(database_url, keys) == []
+    assert _column(rehearsal_url, keys) == []
 
 
-def test_times_have_a_zone_and_money_is_never_a_float(database_url: str) -> None:
+def test_times_have_a_zone_and_money_is_never_a_float(rehearsal_url: str) -> None:
     wrong = """SELECT table_name || '.' || column_name FROM information_schema.columns
                WHERE table_schema = 'public'
                  AND data_type IN ('timestamp without time zone', 'real', 'double precision', 'money')"""
-    assert _column(database_url, wrong) == []
+    assert _column(rehearsal_url, wrong) == []
 
 
-def test_money_of_0_2_3_and_4_decimals_is_exact(database_url: str) -> None:
+def test_money_of_0_2_3_and_4_decimals_is_exact(rehearsal_url: str) -> None:
     amounts = _column(
-        database_url, "SELECT x::numeric(18,4)::text FROM unnest(ARRAY[1235, 12.35, 1.235, 0.0001]) AS x"
+        rehearsal_url, "SELECT x::numeric(18,4)::text FROM unnest(ARRAY[1235, 12.35, 1.235, 0.0001]) AS x"
     )
     assert amounts == ["1235.0000", "12.3500", "1.2350", "0.0001"]
     narrow = """SELECT column_name FROM information_schema.columns
                 WHERE table_schema = 'public' AND data_type = 'numeric' AND numeric_scale <> 4
                   AND column_name ~ '(amount|value|revenue|commission)'"""
-    assert _column(database_url, narrow) == []
+    assert _column(rehearsal_url, narrow) == []
 
 
-def test_the_dictionarys_event_and_partner_types_are_there(database_url: str) -> None:
-    events = _column(database_url, "SELECT name FROM conversion_event_types ORDER BY sort_order")
+def test_the_dictionarys_event_and_partner_types_are_there(rehearsal_url: str) -> None:
+    events = _column(rehearsal_url, "SELECT name FROM conversion_event_types ORDER BY sort_order")
     assert events == [
         "click",
         "page_view",
@@ -113,9 +113,9 @@ def test_the_dictionarys_event_and_partner_types_are_there(database_url: str) ->
         "subscription",
         "upgrade",
     ]
-    free = _column(database_url, "SELECT name FROM conversion_event_types WHERE NOT is_commissionable")
+    free = _column(rehearsal_url, "SELECT name FROM conversion_event_types WHERE NOT is_commissionable")
     assert sorted(free) == ["click", "page_view"]
-    assert len(_column(database_url, "SELECT name FROM partner_types")) == 4
+    assert len(_column(rehearsal_url, "SELECT name FROM partner_types")) == 4
 
 
 def test_migrating_twice_is_a_no_op(database_url: str) -> None:
@@ -171,14 +171,14 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: str) -
     ]
 
 
-def test_partitions_reach_from_last_month_to_three_months_ahead(database_url: str) -> None:
+def test_partitions_reach_from_last_month_to_three_months_ahead(rehearsal_url: str) -> None:
     wanted = """SELECT to_char(month, 'YYYYMM') FROM generate_series(
                     date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month',
                     date_trunc('month', now() AT TIME ZONE 'UTC') + interval '3 months', interval '1 month') month"""
     for parent in ("clicks", "touches", "audit_logs"):
         found = f"SELECT right(inhrelid::regclass::text, 6) FROM pg_inherits WHERE inhparent = '{parent}'::regclass AND inhrelid::regclass::text ~ '_\\d{{6}}$' ORDER BY 1"
-        assert _column(database_url, found) == _column(database_url, wanted), parent
-    assert len(_column(database_url, "SELECT 1 FROM pg_inherits WHERE inhparent = 'cookies'::regclass")) == 8
+        assert _column(rehearsal_url, found) == _column(rehearsal_url, wanted), parent
+    assert len(_column(rehearsal_url, "SELECT 1 FROM pg_inherits WHERE inhparent = 'cookies'::regclass")) == 8
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/Los_Angeles"])
@@ -249,9 +249,9 @@ def test_only_tables_by_month_get_month_partitions(database_url: str) -> None:
             _column(database_url, f"SELECT ensure_month_partitions({call})")
 
 
-def test_published_links_has_exactly_the_fields_of_a_published_link(database_url: str) -> None:
+def test_published_links_has_exactly_the_fields_of_a_published_link(rehearsal_url: str) -> None:
     columns = _column(
-        database_url,
+        rehearsal_url,
         "SELECT attname FROM pg_attribute WHERE attrelid = 'published_links'::regclass AND attnum > 0",
     )
     assert columns == [field.name for field in fields(PublishedLink)] + ["campaign_partner_id"]
@@ -284,13 +284,13 @@ def test_a_published_row_is_a_published_link(database_url: str) -> None:
         "UPDATE campaign_partners SET is_deleted = true",
     ],
 )
-def test_what_pauses_a_link(database_url: str, change: str) -> None:
+def test_what_pauses_a_link(rehearsal_url: str, change: str) -> None:
     async def paused(db: asyncpg.Connection) -> dict[str, bool]:
         await add_two_programmes(db)
         await db.execute(change)
         return dict(await db.fetch("SELECT code, is_paused FROM published_links"))
 
-    assert run(database_url, paused) == {
+    assert rehearse(rehearsal_url, paused) == {
         "acme-link": True,
         "acme-plain": False,
         "bolt-link": True,

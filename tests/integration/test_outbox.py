@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 import pytest
-from sample_ledger import Programme, add_two_programmes, connect, run
+from sample_ledger import Programme, add_two_programmes, connect, rehearse
 
 
 async def _noted(db: asyncpg.Connection) -> list[tuple[str, int]]:
@@ -24,21 +24,22 @@ def _notes_of(url: str, change: str) -> tuple[list[tuple[str, int]], Programme]:
         await db.execute(change.format(**acme._asdict()))
         return await _noted(db), acme
 
-    return run(url, change_and_read)
+    return rehearse(url, change_and_read)
 
 
-def test_new_links_and_keys_are_noted(database_url: str) -> None:
+def test_new_links_and_keys_are_noted(rehearsal_url: str) -> None:
     async def add(db: asyncpg.Connection) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         acme, bolt = await add_two_programmes(db)
         links = sorted((acme.link_id, acme.plain_link_id, bolt.link_id, bolt.plain_link_id))
         notes = await _noted(db)
         assert notes == [("link", link_id) for link_id in links]
         await db.execute(
-            "INSERT INTO api_keys (key_hash, key_prefix, role) VALUES (repeat('a', 64), 'ck_', 'admin')"
+            "INSERT INTO api_keys (api_key_id, key_hash, key_prefix, role)"
+            " VALUES (9, repeat('a', 64), 'ck_', 'admin')"
         )
         return notes, await _noted(db)
 
-    assert run(database_url, add)[1] == [("key", 1)]
+    assert rehearse(rehearsal_url, add)[1] == [("key", 9)]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_new_links_and_keys_are_noted(database_url: str) -> None:
     ],
 )
 def test_a_change_visitors_would_notice_is_noted(
-    database_url: str, change: str, topic: str, entity: str
+    rehearsal_url: str, change: str, topic: str, entity: str
 ) -> None:
-    notes, acme = _notes_of(database_url, change)
+    notes, acme = _notes_of(rehearsal_url, change)
     assert notes == [(topic, getattr(acme, entity))]
 
 
@@ -87,20 +88,16 @@ def test_a_change_visitors_would_notice_is_noted(
         "UPDATE partner_links SET full_url = full_url",
     ],
 )
-def test_what_visitors_would_not_notice_is_not(database_url: str, change: str) -> None:
-    assert _notes_of(database_url, change)[0] == []
+def test_what_visitors_would_not_notice_is_not(rehearsal_url: str, change: str) -> None:
+    assert _notes_of(rehearsal_url, change)[0] == []
 
 
-def test_key_changes_are_noted_but_not_their_use(database_url: str) -> None:
-    add = "INSERT INTO api_keys (key_hash, key_prefix, role) VALUES (repeat('b', 64), 'ck_', 'admin');"
-    assert _notes_of(database_url, add + "UPDATE api_keys SET last_used_at = now()")[0] == [("key", 1)]
-    revoke = "UPDATE api_keys SET revoked_at = now()"
-    assert run(database_url, lambda db: _change(db, revoke)) == [("key", 1)]
-
-
-async def _change(db: asyncpg.Connection, sql: str) -> list[tuple[str, int]]:
-    await db.execute(sql)
-    return await _noted(db)
+def test_key_changes_are_noted_but_not_their_use(rehearsal_url: str) -> None:
+    key = "(key_hash, key_prefix, role, api_key_id) VALUES (repeat('b', 64), 'ck_', 'admin', 7)"
+    used = f"INSERT INTO api_keys {key}; UPDATE api_keys SET last_used_at = now()"
+    assert _notes_of(rehearsal_url, used)[0] == [("key", 7)]
+    revoked = f"INSERT INTO api_keys {key}; UPDATE api_keys SET revoked_at = now()"
+    assert _notes_of(rehearsal_url, revoked)[0] == [("key", 7), ("key", 7)]
 
 
 def test_the_publisher_is_woken_once_a_transaction(database_url: str) -> None:
@@ -131,6 +128,6 @@ def test_the_publisher_is_woken_once_a_transaction(database_url: str) -> None:
         "DELETE FROM partner_links WHERE partner_link_id = {plain_link_id}",
     ],
 )
-def test_a_code_keeps_its_link_for_ever(database_url: str, change: str) -> None:
+def test_a_code_keeps_its_link_for_ever(rehearsal_url: str, change: str) -> None:
     with pytest.raises(asyncpg.RestrictViolationError):
-        _notes_of(database_url, change)
+        _notes_of(rehearsal_url, change)
