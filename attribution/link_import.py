@@ -18,7 +18,8 @@ from attribution.faults import Fault
 from attribution.keys import ADMIN
 from attribution.link_fields import NewLink, Policy, field_faults
 from attribution.link_formats import NumberedRow, link_of, recognise, rows_of
-from attribution.links import SQL, TABLE, enrolment_faults, insert_values, link_row, write_changes
+from attribution.link_rows import insert_values, link_row
+from attribution.links import SQL, TABLE, enrolment_faults, write_changes
 
 CHUNK_ROWS = 1_000
 FAULTS_KEPT_MAX = 1_000
@@ -97,8 +98,7 @@ async def _import_chunk(
             row["short_code"]: dict(row)
             for row in await connection.fetch(SQL["links_by_codes"], [item.code for item in wanted])
         }
-        if not is_update:
-            faults += _clashes(wanted, existing, terms)
+        faults += _clashes(wanted, existing, terms, is_update=is_update)
         if faults:
             report.add_faults(sorted(faults))
             report.refused += len(chunk)
@@ -145,7 +145,10 @@ async def _terms(
             faults.append(
                 RowFault(item.line, Fault("destination_url", "is needed, or a campaign_partner_id"))
             )
-    return {number: str(row["terms_destination"]) for number, row in enrolments.items()}
+    for item in wanted:
+        if item.link.campaign_partner_id in enrolments:
+            item.link.campaign_partner_id = enrolments[item.link.campaign_partner_id]["current_id"]
+    return {row["current_id"]: str(row["terms_destination"]) for row in enrolments.values()}
 
 
 def _destination(link: NewLink, terms: dict[int, str]) -> str:
@@ -153,7 +156,11 @@ def _destination(link: NewLink, terms: dict[int, str]) -> str:
 
 
 def _clashes(
-    wanted: list[_Wanted], existing: dict[str, dict[str, Any]], terms: dict[int, str]
+    wanted: list[_Wanted],
+    existing: dict[str, dict[str, Any]],
+    terms: dict[int, str],
+    *,
+    is_update: bool,
 ) -> list[RowFault]:
     """Rows whose code exists and means something else."""
     faults = []
@@ -163,7 +170,10 @@ def _clashes(
             continue
         if row["is_deleted"]:
             faults.append(RowFault(item.line, Fault("code", f"{item.code} belonged to a deleted link")))
-        elif row["full_url"] != link_row(item.link, _destination(item.link, terms))["full_url"]:
+        elif (
+            not is_update
+            and row["full_url"] != link_row(item.link, _destination(item.link, terms))["full_url"]
+        ):
             faults.append(RowFault(item.line, Fault("code", f"{item.code} exists with another destination")))
     return faults
 

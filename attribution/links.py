@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -18,19 +18,13 @@ from attribution.faults import Conflict, Fault, Forbidden, NotFound, Refused
 from attribution.keys import SQL as KEYS
 from attribution.keys import Caller
 from attribution.link_codes import candidate_codes
-from attribution.link_fields import LinkChanges, NewLink, Policy, Rule, field_faults
+from attribution.link_fields import LinkChanges, NewLink, Policy, field_faults
+from attribution.link_rows import JSON_COLUMNS, change_values, insert_values, json_text, link_body, link_row
 from schema.queries import load_queries
-from schema.urls import compose_full_url
 
 SQL = load_queries("attribution", "links.sql")
 
 TABLE = "partner_links"
-_UTM_ORDER = {"utm_source": 0, "utm_medium": 1, "utm_campaign": 2, "utm_term": 3, "utm_content": 4}
-_PLAIN_COLUMNS = (
-    "campaign_partner_id", "vendor_id", "destination_url", "starts_at", "expires_at", "max_clicks",
-    "fallback_url", "redirect_status", "is_disabled",
-)  # fmt: skip
-_JSON_COLUMNS = ("utm_params", "custom_params", "forward_query")
 
 
 async def create_link(
@@ -42,11 +36,12 @@ async def create_link(
     """
     owner_id = _owner_of(caller, new)
     faults = field_faults(new, policy)
-    terms = await _terms_of(connection, caller, new, faults)
+    enrolment_id, terms = await _terms_of(connection, caller, new, faults)
     if faults:
         raise Refused(faults)
-    row = link_row(new, new.destination_url or terms or "")
+    row = link_row(new, new.destination_url or terms)
     row["vendor_id"] = owner_id
+    row["campaign_partner_id"] = enrolment_id
     code, link_id = await _insert(connection, policy, new.code, row)
     await log_action(connection, caller, "create", TABLE, [link_id], {"after": row | {"short_code": code}})
     return await get_link(connection, policy, code)
@@ -54,8 +49,8 @@ async def create_link(
 
 async def _terms_of(
     connection: asyncpg.Connection, caller: Caller, new: NewLink, faults: list[Fault]
-) -> str | None:
-    """The destination of the enrolment's campaign; what stands in the way of the link is added to `faults`."""
+) -> tuple[int | None, str]:
+    """The enrolment in force and its destination; what stands in the way of the link is added to `faults`."""
     if new.campaign_partner_id is None:
         if caller.role == "partner":
             raise Forbidden("A partner's link needs a campaign_partner_id: an approved enrolment.")
@@ -63,10 +58,13 @@ async def _terms_of(
             faults.append(Fault("destination_url", "is needed, or a campaign_partner_id"))
         if new.vendor_id is not None and not await connection.fetchval(KEYS["vendor_exists"], new.vendor_id):
             faults.append(Fault("vendor_id", "names no vendor"))
-        return None
-    enrolment = await connection.fetchrow(SQL["enrolment"], new.campaign_partner_id)
-    faults += enrolment_faults(None if enrolment is None else dict(enrolment), new, caller)
-    return None if enrolment is None else str(enrolment["terms_destination"])
+        return None, ""
+    rows = await connection.fetch(SQL["enrolments_by_ids"], [new.campaign_partner_id])
+    enrolment = dict(rows[0]) if rows else None
+    faults += enrolment_faults(enrolment, new, caller)
+    if enrolment is None:
+        return None, ""
+    return enrolment["current_id"], enrolment["terms_destination"]
 
 
 def enrolment_faults(enrolment: Mapping[str, Any] | None, new: NewLink, caller: Caller) -> list[Fault]:
@@ -117,49 +115,6 @@ def _owner_of(caller: Caller, new: NewLink) -> int | None:
     return new.vendor_id
 
 
-def link_row(link: LinkChanges, destination: str) -> dict[str, Any]:
-    """The columns of a link, tracking parameters composed into its destinations."""
-    parameters = (_in_order(link.utm_params), _in_order(link.custom_params))
-    row: dict[str, Any] = {name: getattr(link, name, None) for name in _PLAIN_COLUMNS}
-    row["link_label"] = link.label
-    row["full_url"] = compose_full_url(destination, *parameters)
-    row["rules"] = _json([_stored_rule(rule, *parameters) for rule in link.rules])
-    row |= {name: _json(getattr(link, name)) for name in _JSON_COLUMNS}
-    return row
-
-
-def _in_order(parameters: dict[str, str]) -> dict[str, str]:
-    """Parameters in a lasting order: jsonb keeps none, and an edit must not shuffle a destination."""
-    return dict(sorted(parameters.items(), key=lambda item: (_UTM_ORDER.get(item[0], 9), item[0])))
-
-
-def _stored_rule(rule: Rule, *parameters: dict[str, str]) -> dict[str, Any]:
-    """A rule as the door reads it; `given` keeps what its author wrote, for the next edit."""
-    stored = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    stored.setdefault("when", {})
-    for way in [stored, *stored.get("split", [])]:
-        if "to" in way:
-            way["given"] = way["to"]
-            way["to"] = compose_full_url(way["given"], *parameters)
-    return stored
-
-
-def given_rules(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stored rules as their author wrote them."""
-
-    def given(way: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: way.get("given", value) if name == "to" else value
-            for name, value in way.items()
-            if name != "given"
-        }
-
-    return [
-        given(rule) | ({"split": [given(way) for way in rule["split"]]} if "split" in rule else {})
-        for rule in stored
-    ]
-
-
 async def _insert(
     connection: asyncpg.Connection, policy: Policy, code: str | None, row: dict[str, Any]
 ) -> tuple[str, int]:
@@ -176,20 +131,6 @@ async def _insert(
     raise Conflict(
         [Fault("code", "is taken" if code is not None else "could not be made up: all tries were taken")]
     )
-
-
-def insert_values(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The parameters of `add_link` after the code."""
-    return (row["campaign_partner_id"], row["vendor_id"], *change_values(row))
-
-
-def change_values(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The parameters of `change_link` after the id."""
-    names = (
-        "destination_url", "full_url", "link_label", "rules", "utm_params", "custom_params", "forward_query",
-        "starts_at", "expires_at", "max_clicks", "fallback_url", "redirect_status", "is_disabled",
-    )  # fmt: skip
-    return tuple(row[name] for name in names)
 
 
 async def get_link(connection: asyncpg.Connection, policy: Policy, code: str) -> dict[str, Any]:
@@ -267,9 +208,9 @@ async def write_changes(
     for name in ("campaign_partner_id", "vendor_id"):
         row.pop(name)
     stored = {name: before[name] for name in row}
-    for name in ("rules", *_JSON_COLUMNS):  # PostgreSQL prints JSON its own way: compare values, not texts
-        stored[name] = _json(orjson.loads(before[name]) if before[name] is not None else {})
-        row[name] = _json(orjson.loads(row[name]))
+    for name in ("rules", *JSON_COLUMNS):  # PostgreSQL prints JSON its own way: compare values, not texts
+        stored[name] = json_text(orjson.loads(before[name]) if before[name] is not None else {})
+        row[name] = json_text(orjson.loads(row[name]))
     changed = difference(stored, row)
     if changed:
         await connection.execute(SQL["change_link"], before["partner_link_id"], *change_values(row))
@@ -282,24 +223,3 @@ async def delete_link(connection: asyncpg.Connection, policy: Policy, caller: Ca
     link_id = await _lock(connection, policy, code)
     await connection.execute(SQL["delete_link"], link_id)
     await log_action(connection, caller, "delete", TABLE, [link_id])
-
-
-def link_body(row: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
-    """A link as the API shows it and the export writes it."""
-    body = {
-        "link_id": row["partner_link_id"],
-        "code": row["short_code"],
-        "short_url": f"{policy.door_url}/{quote(row['short_code'], safe='/')}",
-        "full_url": row["full_url"],
-        "label": row["link_label"],
-        "rules": given_rules(orjson.loads(row["rules"])),
-        "created_at": row["created_at"],
-        "updated_at": row["updated_at"],
-    }
-    body |= {name: row[name] for name in _PLAIN_COLUMNS}
-    body |= {name: orjson.loads(row[name]) if row[name] is not None else {} for name in _JSON_COLUMNS}
-    return body
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,13 +1,5 @@
 -- Links: made, read, edited, disabled. Row-level security decides which of them a caller sees.
 
--- name: enrolment
-SELECT cp.status AS enrolment_status, cp.is_deleted, p.status AS partner_status, cp.partner_id,
-       cv.destination_url AS terms_destination
-FROM campaign_partners cp
-JOIN partners p ON p.partner_id = cp.partner_id
-JOIN campaign_versions cv ON cv.campaign_version_id = cp.campaign_version_id
-WHERE cp.campaign_partner_id = $1;
-
 -- name: add_link
 INSERT INTO partner_links (
     short_code, campaign_partner_id, vendor_id, destination_url, full_url, link_label, rules, utm_params,
@@ -60,9 +52,20 @@ UPDATE partner_links SET is_deleted = true, deleted_at = now(), updated_at = now
 WHERE partner_link_id = $1;
 
 -- name: enrolments_by_ids
-SELECT cp.campaign_partner_id, cp.status AS enrolment_status, cp.is_deleted, p.status AS partner_status,
-       cp.partner_id, cv.destination_url AS terms_destination
-FROM campaign_partners cp
+-- An enrolment on older terms stands for its successor: publishing a version carried it over.
+SELECT asked.campaign_partner_id, cp.campaign_partner_id AS current_id, cp.status AS enrolment_status, cp.is_deleted,
+       p.status AS partner_status, cp.partner_id, cv.destination_url AS terms_destination
+FROM campaign_partners asked
+JOIN campaign_versions av ON av.campaign_version_id = asked.campaign_version_id
+JOIN campaigns c ON c.campaign_id = av.campaign_id
+JOIN LATERAL (
+    SELECT * FROM campaign_partners e
+    WHERE e.partner_id = asked.partner_id
+      AND e.campaign_version_id IN (c.current_campaign_version_id, asked.campaign_version_id)
+      AND NOT e.is_deleted
+    ORDER BY e.campaign_version_id = c.current_campaign_version_id DESC
+    LIMIT 1
+) cp ON true
 JOIN partners p ON p.partner_id = cp.partner_id
 JOIN campaign_versions cv ON cv.campaign_version_id = cp.campaign_version_id
-WHERE cp.campaign_partner_id = ANY ($1::int[]);
+WHERE asked.campaign_partner_id = ANY ($1::int[]);

@@ -1,240 +1,20 @@
 """A programme as code: the YAML of `clickledger apply`, parsed and checked without touching a database.
 
 `read_programme` takes the text and returns a `Programme` or raises Refused naming each wrong field by its path
-(`vendors[0].campaigns[1].commission.value`). Numbers stay text until they are Decimals: money never is a float.
+(`vendors[0].campaigns[1].commission.value`).
 """
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
-from itertools import pairwise
-from typing import Annotated, Any, Literal
-
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from attribution.faults import Fault, Refused
-from attribution.link_fields import Flag, Label, Moment, NewLink, Text, Url
-from schema.links import WINDOW_DAYS_DEFAULT, WINDOW_DAYS_MAX
+from attribution.link_fields import Policy, field_faults
+from attribution.programme_fields import Override, Programme, ProgrammePartner
+from schema.urls import destination_fault
 
 PROGRAMME_CHARS_MAX = 20_000_000
-AMOUNT_MAX = Decimal("99999999.99")
-TIER_STEP_MAX = Decimal(1)
-"""Tiers written as 0-999 and 1000-4999 leave no gap: a tier reaches up to where the next begins."""
-
-PartnerTier = Literal["standard", "bronze", "silver", "gold", "platinum"]
-Model = Literal["first_click", "last_click", "linear", "time_decay", "position_based"]
-
-
-def _decimal(value: Any) -> Any:
-    """A decimal only from its digits."""
-    if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
-        raise ValueError("must be a decimal number such as 10.00")
-    return value
-
-
-def _cents(value: Decimal) -> Decimal:
-    if value != round(value, 2):
-        raise ValueError("has more than two decimals")
-    return value
-
-
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_decimal),
-    Field(ge=0, le=AMOUNT_MAX, allow_inf_nan=False),
-    AfterValidator(_cents),
-]
-Factor = Annotated[
-    Decimal, BeforeValidator(_decimal), Field(ge=0, le=1000, allow_inf_nan=False), AfterValidator(_cents)
-]
-Email = Annotated[Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+$")]
-Days = Annotated[int, Strict(), Field(ge=0, le=WINDOW_DAYS_MAX)]
-
-
-class Strictly(BaseModel):
-    """Refuses a field it does not know: a typing mistake must not be ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Rate(Strictly):
-    """A percentage (10.00 is 10 %) or a fixed amount."""
-
-    type: Literal["percentage", "flat"]
-    value: Amount
-
-    @model_validator(mode="after")
-    def _at_most_all(self) -> Rate:
-        _check_percentage(self.type, self.value)
-        return self
-
-
-class Tier(Strictly):
-    """A rate from `min` of a partner's revenue in the period upwards, until the next tier begins."""
-
-    label: Annotated[Text, Field(min_length=1, max_length=50)]
-    min: Amount
-    max: Amount | None = None
-    type: Literal["percentage", "flat"] = "percentage"
-    value: Amount
-
-    @model_validator(mode="after")
-    def _sound(self) -> Tier:
-        _check_percentage(self.type, self.value)
-        if self.max is not None and self.max <= self.min:
-            raise ValueError("max must be above min")
-        return self
-
-
-class Commission(Strictly):
-    """What a campaign pays unless an override or a rule says otherwise."""
-
-    type: Literal["percentage", "flat", "tiered"]
-    value: Amount | None = None
-    tiers: list[Tier] = Field(default_factory=list, max_length=100)
-
-    @model_validator(mode="after")
-    def _sound(self) -> Commission:
-        if self.type == "tiered":
-            _check_tiers(self.tiers)
-        elif self.tiers:
-            raise ValueError("tiers go with type tiered only")
-        elif self.value is None:
-            raise ValueError(f"value is needed for type {self.type}")
-        else:
-            _check_percentage(self.type, self.value)
-        return self
-
-
-class DateRange(Strictly):
-    """Whole days in UTC, the end included."""
-
-    start: date | None = None
-    end: date | None = None
-
-
-class Conditions(Strictly):
-    """When a rule applies; all must hold, none means always."""
-
-    date_range: DateRange | None = None
-    min_event_value: Amount | None = None
-    customer_lifetime_value_min: Amount | None = None
-    event_types: list[Annotated[Text, Field(min_length=1, max_length=100)]] | None = None
-    is_first_purchase: Flag | None = None
-    partner_tiers: list[PartnerTier] | None = None
-
-
-class Actions(Strictly):
-    """What a rule does: replace the rate, multiply it, add to it."""
-
-    commission_multiplier: Factor | None = None
-    bonus_flat: Amount | None = None
-    commission_type: Literal["percentage", "flat"] | None = None
-    commission_value: Amount | None = None
-
-    @model_validator(mode="after")
-    def _sound(self) -> Actions:
-        if (self.commission_type is None) != (self.commission_value is None):
-            raise ValueError("commission_type and commission_value go together")
-        if not self.model_dump(exclude_none=True):
-            raise ValueError("a rule needs at least one action")
-        if self.commission_type is not None and self.commission_value is not None:
-            _check_percentage(self.commission_type, self.commission_value)
-        return self
-
-
-class CommissionRule(Strictly):
-    """A named rule of a campaign."""
-
-    name: Annotated[Text, Field(min_length=1, max_length=255)]
-    description: Text | None = None
-    active: Flag = True
-    conditions: Conditions = Field(default_factory=Conditions)
-    actions: Actions
-    valid_from: Moment | None = None
-    valid_until: Moment | None = None
-
-
-class Override(Rate):
-    """A partner's own rate, for one event type or all."""
-
-    event: Annotated[Text, Field(max_length=100)] | None = None
-    notes: Text | None = None
-
-
-class ProgrammeLink(NewLink):
-    """A link of an enrolment; its code is its identity."""
-
-    @model_validator(mode="after")
-    def _has_code(self) -> ProgrammeLink:
-        if self.code is None:
-            raise ValueError("code is needed, or applying twice would double the link")
-        if self.campaign_partner_id is not None or self.vendor_id is not None:
-            raise ValueError("campaign_partner_id and vendor_id follow from where the link stands")
-        return self
-
-
-class ProgrammePartner(Strictly):
-    """A partner and its enrolment in the campaign."""
-
-    email: Email
-    name: Label
-    tier: PartnerTier = "standard"
-    website_url: Url | None = None
-    override: Override | None = None
-    overrides: list[Override] = Field(default_factory=list, max_length=100)
-    links: list[ProgrammeLink] = Field(default_factory=list)
-
-
-class Campaign(Strictly):
-    """A campaign: its terms, its rules, its partners. A changed term publishes a new version."""
-
-    name: Annotated[Label, Field(min_length=1)]
-    description: Text | None = None
-    destination_url: Url
-    commission: Commission
-    window_days: Days = WINDOW_DAYS_DEFAULT
-    attribution_model: Model = "last_click"
-    half_life_days: Annotated[
-        Decimal, BeforeValidator(_decimal), Field(gt=0, le=400), AfterValidator(_cents)
-    ] = Decimal(7)
-    click_param: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]{1,64}$")] = "clk"
-    pricing: Literal["pool", "per_partner"] = "pool"
-    rule_mode: Literal["first", "sum"] = "first"
-    is_rules_on_overrides: Flag = True
-    hold_days: Annotated[int, Strict(), Field(ge=0, le=365)] = 0
-    flat_refund: Literal["keep", "prorate"] = "keep"
-    is_coupon_wins: Flag = True
-    status: Literal["active", "paused", "archived"] = "active"
-    rules: list[CommissionRule] | None = Field(None, max_length=1000)
-    partners: list[ProgrammePartner] = Field(default_factory=list)
-
-
-class Vendor(Strictly):
-    """A vendor and its campaigns."""
-
-    email: Email
-    name: Annotated[Label, Field(min_length=1)]
-    company_name: Label | None = None
-    website_url: Url | None = None
-    campaigns: list[Campaign] = Field(default_factory=list)
-
-
-class Programme(Strictly):
-    """The whole file."""
-
-    vendors: list[Vendor]
 
 
 class _Loader(yaml.SafeLoader):
@@ -284,10 +64,29 @@ def _path(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".") or "file"
 
 
+def deployment_faults(programme: Programme, policy: Policy) -> list[Fault]:
+    """What this deployment refuses: schemes of destinations, codes, permanent redirects."""
+    faults = []
+    for v, vendor in enumerate(programme.vendors):
+        for c, campaign in enumerate(vendor.campaigns):
+            path = f"vendors[{v}].campaigns[{c}]"
+            wrong = destination_fault(campaign.destination_url, policy.allowed_schemes)
+            if wrong is not None:
+                faults.append(Fault(f"{path}.destination_url", wrong))
+            for p, partner in enumerate(campaign.partners):
+                for n, link in enumerate(partner.links):
+                    here = f"{path}.partners[{p}].links[{n}]"
+                    faults += [
+                        Fault(f"{here}.{fault.field}", fault.message) for fault in field_faults(link, policy)
+                    ]
+    return faults
+
+
 def _doubled(programme: Programme) -> list[Fault]:
     """Things named twice, of which only the last would have counted."""
     faults = _twice("vendors", "email", [vendor.email for vendor in programme.vendors])
     codes: list[tuple[str, str | None]] = []
+    described: dict[str, tuple[str, str]] = {}
     for v, vendor in enumerate(programme.vendors):
         place = f"vendors[{v}].campaigns"
         faults += _twice(place, "name", [campaign.name for campaign in vendor.campaigns])
@@ -296,6 +95,11 @@ def _doubled(programme: Programme) -> list[Fault]:
             faults += _twice(f"{here}.rules", "name", [rule.name for rule in campaign.rules or []])
             faults += _twice(f"{here}.partners", "email", [partner.email for partner in campaign.partners])
             for p, partner in enumerate(campaign.partners):
+                said = described.setdefault(partner.email.lower(), (partner.name, partner.tier))
+                if said != (partner.name, partner.tier):
+                    faults.append(
+                        Fault(f"{here}.partners[{p}]", f"{partner.email} has another name or tier above")
+                    )
                 faults += _twice(
                     f"{here}.partners[{p}].overrides",
                     "event",
@@ -324,23 +128,3 @@ def _twice(place: str, field: str, values: list[str]) -> list[Fault]:
         for index, value in enumerate(values)
         if value.lower() in lowered[:index]
     ]
-
-
-def _check_percentage(kind: str, value: Decimal) -> None:
-    if kind == "percentage" and value > 100:
-        raise ValueError("a percentage may be at most 100")
-
-
-def _check_tiers(tiers: list[Tier]) -> None:
-    """Tiers must begin at 0, rise, and meet: requirement 11, with A6's reading of where a tier ends."""
-    if not tiers:
-        raise ValueError("tiers are needed for type tiered")
-    if tiers[0].min != 0:
-        raise ValueError("the first tier must begin at 0, or small revenues would have no rate")
-    for lower, upper in pairwise(tiers):
-        if upper.min <= lower.min:
-            raise ValueError(f"tier {upper.label} must begin above tier {lower.label}")
-        if lower.max is not None and lower.max > upper.min:
-            raise ValueError(f"tiers {lower.label} and {upper.label} overlap")
-        if lower.max is not None and upper.min - lower.max > TIER_STEP_MAX:
-            raise ValueError(f"tiers {lower.label} and {upper.label} leave a gap")

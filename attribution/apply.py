@@ -1,0 +1,171 @@
+"""Brings the ledger to what a programme file says, in one transaction, and reports what was created, changed, left.
+
+`clickledger apply` calls `apply_programme`. Applying the same file again changes nothing; what the file does not
+name is left alone, except rules and overrides of a campaign or partner that lists its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import orjson
+
+from attribution.enrol import apply_partner
+from attribution.faults import Refused
+from attribution.link_fields import Policy
+from attribution.outcomes import Ledger, Outcome
+from attribution.programme import deployment_faults
+from attribution.programme_fields import Campaign, CommissionRule, Programme, Vendor
+from attribution.versions import (
+    SQL,
+    add_version,
+    carry_over,
+    stored_terms,
+    stored_tiers,
+    terms_of,
+    tier_values,
+)
+
+
+async def apply_programme(
+    connection: asyncpg.Connection, policy: Policy, programme: Programme
+) -> list[Outcome]:
+    """Apply the whole programme or none of it. Raises Refused naming each fault by its path."""
+    faults = deployment_faults(programme, policy)
+    if faults:
+        raise Refused(faults)
+    ledger = Ledger(connection)
+    async with connection.transaction():
+        await connection.execute(SQL["lock_apply"])
+        for index, vendor in enumerate(programme.vendors):
+            await _apply_vendor(ledger, policy, vendor, f"vendors[{index}]")
+    return ledger.outcomes
+
+
+async def _apply_vendor(ledger: Ledger, policy: Policy, vendor: Vendor, path: str) -> None:
+    row = await ledger.connection.fetchrow(SQL["vendor_by_email"], vendor.email)
+    given = {"name": vendor.name, "company_name": vendor.company_name, "website_url": vendor.website_url}
+    if row is None:
+        vendor_id = await ledger.connection.fetchval(SQL["add_vendor"], vendor.email, *given.values())
+        await ledger.created("vendor", "vendors", vendor_id, vendor.email, given)
+    else:
+        vendor_id = row["vendor_id"]
+        before = {name: row[name] for name in given}
+        given = {
+            name: value if name in vendor.model_fields_set else before[name] for name, value in given.items()
+        }
+        if given == before:
+            ledger.left("vendor", vendor.email)
+        else:
+            await ledger.connection.execute(SQL["change_vendor"], vendor_id, *given.values())
+            await ledger.changed("vendor", "vendors", vendor_id, vendor.email, before, given)
+    for index, campaign in enumerate(vendor.campaigns):
+        await _apply_campaign(ledger, policy, vendor_id, campaign, f"{path}.campaigns[{index}]")
+
+
+async def _apply_campaign(
+    ledger: Ledger, policy: Policy, vendor_id: int, campaign: Campaign, path: str
+) -> None:
+    row = await ledger.connection.fetchrow(SQL["campaign_by_name"], vendor_id, campaign.name)
+    if row is None:
+        version_id = await _new_campaign(ledger, vendor_id, campaign)
+    else:
+        version_id = await _existing_campaign(ledger, row, campaign)
+    if campaign.rules is not None:
+        await _apply_rules(ledger, version_id, campaign.rules)
+    for index, partner in enumerate(campaign.partners):
+        await apply_partner(
+            ledger, policy, version_id, campaign.destination_url, partner, f"{path}.partners[{index}]"
+        )
+
+
+async def _new_campaign(ledger: Ledger, vendor_id: int, campaign: Campaign) -> int:
+    campaign_id = await ledger.connection.fetchval(SQL["add_campaign"], vendor_id, campaign.status)
+    version_id = await add_version(ledger.connection, campaign_id, campaign)
+    await ledger.created("campaign", "campaigns", campaign_id, campaign.name, terms_of(campaign))
+    return version_id
+
+
+async def _existing_campaign(ledger: Ledger, row: asyncpg.Record, campaign: Campaign) -> int:
+    """Publish a new version if a term differs; the current version's number in the end."""
+    version_id: int = row["campaign_version_id"]
+    before: dict[str, Any] = stored_terms(row) | {"status": row["status"]}
+    after: dict[str, Any] = terms_of(campaign) | {"status": campaign.status}
+    before["tiers"] = await stored_tiers(ledger.connection, version_id)
+    after["tiers"] = tier_values(campaign.commission.tiers)
+    if before == after:
+        ledger.left("campaign", campaign.name)
+        return version_id
+    if before["status"] != after["status"]:
+        await ledger.connection.execute(SQL["set_campaign_status"], row["campaign_id"], campaign.status)
+    if before | {"status": None} != after | {"status": None}:
+        is_moved = before["destination_url"] != after["destination_url"]
+        old_id, version_id = version_id, await add_version(ledger.connection, row["campaign_id"], campaign)
+        await carry_over(ledger.connection, old_id, version_id, campaign.destination_url, is_moved=is_moved)
+        before["version_number"], after["version_number"] = row["version_number"], row["version_number"] + 1
+    await ledger.changed("campaign", "campaigns", row["campaign_id"], campaign.name, before, after)
+    return version_id
+
+
+async def _apply_rules(ledger: Ledger, version_id: int, rules: list[CommissionRule]) -> None:
+    """Make the rules of a version those listed. A changed rule is a new row: conversions keep theirs."""
+    rows = await ledger.connection.fetch(SQL["rules_of_version"], version_id)
+    stored = {row["name"]: row for row in rows}
+    for rule in rules:
+        row = stored.pop(rule.name, None)
+        after = _rule_values(rule)
+        before = None if row is None else _stored_rule(row, is_valid_from_given=rule.valid_from is not None)
+        if before == after:
+            ledger.left("rule", rule.name)
+            continue
+        if row is not None:
+            await ledger.connection.execute(SQL["delete_rule"], row["commission_rule_id"])
+        rule_id = await ledger.connection.fetchval(
+            SQL["add_rule"],
+            version_id,
+            rule.name,
+            after["description"],
+            after["active"],
+            orjson.dumps(after["conditions"]).decode(),
+            orjson.dumps(after["actions"]).decode(),
+            after["valid_from"],
+            after["valid_until"],
+        )
+        if before is None:
+            await ledger.created("rule", "commission_rules", rule_id, rule.name, after)
+        else:
+            await ledger.changed("rule", "commission_rules", rule_id, rule.name, before, after)
+    for name, row in stored.items():
+        await ledger.connection.execute(SQL["delete_rule"], row["commission_rule_id"])
+        await ledger.changed(
+            "rule",
+            "commission_rules",
+            row["commission_rule_id"],
+            name,
+            {"is_deleted": False},
+            {"is_deleted": True},
+        )
+
+
+def _rule_values(rule: CommissionRule) -> dict[str, Any]:
+    return {
+        "description": rule.description,
+        "active": rule.active,
+        "conditions": rule.conditions.model_dump(mode="json", exclude_none=True),
+        "actions": rule.actions.model_dump(mode="json", exclude_none=True),
+        "valid_from": rule.valid_from,
+        "valid_until": rule.valid_until,
+    }
+
+
+def _stored_rule(row: asyncpg.Record, *, is_valid_from_given: bool) -> dict[str, Any]:
+    """A stored rule in the same shape; a beginning the file does not state is not compared."""
+    return {
+        "description": row["description"],
+        "active": row["active"],
+        "conditions": orjson.loads(row["conditions"]),
+        "actions": orjson.loads(row["actions"]),
+        "valid_from": row["valid_from"] if is_valid_from_given else None,
+        "valid_until": row["valid_until"],
+    }
