@@ -16,8 +16,8 @@ from clickledger.spawn import spawn
 from clickledger.supervisor import Child
 from schema.settings import Settings
 
-HANDED_DOWN = ("host", "port", "api_port", "workers", "metrics_port")
-"""Settings a command line option may have changed: children read them from the environment."""
+HANDED_DOWN = ("host", "port", "api_port", "workers", "trusted_proxies")
+"""Settings that options of `up` may have changed: children read them from the environment."""
 
 DOOR_STAGE, FLUSHER_STAGE, PUBLISHER_STAGE, API_STAGE, ENGINE_STAGE = range(5)
 
@@ -52,6 +52,11 @@ def _launch(
     descriptors: Sequence[int] = (),
 ) -> Callable[[], subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "clickledger.child", name, "--data-dir", str(data_dir), *arguments]
-    given = {f"CLICKLEDGER_{field.upper()}": str(getattr(settings, field)) for field in HANDED_DOWN}
+    given = {f"CLICKLEDGER_{field.upper()}": _as_text(getattr(settings, field)) for field in HANDED_DOWN}
     log = data_dir / "logs" / f"{name}.log"
     return lambda: spawn(command, log=log, env=os.environ | given, pass_fds=descriptors)
+
+
+def _as_text(value: str | int | tuple[str, ...]) -> str:
+    """A setting as its variable would have it."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)

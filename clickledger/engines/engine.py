@@ -49,6 +49,10 @@ class Engine(ABC):
     def is_serving(self, pid: int) -> bool:
         """Whether process `pid` is this engine and answers now."""
 
+    @abstractmethod
+    def version(self) -> str:
+        """Of the program."""
+
     @property
     @abstractmethod
     def url(self) -> str:

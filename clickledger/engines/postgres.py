@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from clickledger.engines.binaries import postgres_major, postgres_owner, postgres_prefix, postgres_program
+from clickledger.engines.binaries import postgres_owner, postgres_prefix, postgres_program, postgres_version
 from clickledger.engines.engine import Engine
 from clickledger.errors import StartError
 
@@ -60,12 +60,16 @@ class Postgres(Engine):
         # saying that there is no TLS saves its handshake, and drivers from looking for keys in a home not theirs
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}?sslmode=disable"
 
+    def version(self) -> str:
+        """Its first number is what a data directory depends on."""
+        return postgres_version()
+
     def prepare(self) -> None:
         """Run initdb unless that was done; refuse the data of another major version."""
         version_file = self.home / "PG_VERSION"
         if not version_file.exists():
             self._initialise()
-        found, ours = version_file.read_text().strip(), postgres_major()
+        found, ours = version_file.read_text().strip(), self.version().split(".")[0]
         if found != ours:
             raise StartError(
                 f"{self.home} was made by PostgreSQL {found} and the embedded one is {ours}: "

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 
-from clickledger.engines.binaries import valkey_program
+from clickledger.engines.binaries import valkey_program, valkey_version
 from clickledger.engines.engine import Engine
 
 MEMORY_SHARE_MAX = 0.4
@@ -28,6 +28,10 @@ class Valkey(Engine):
     def url(self) -> str:
         """Database 0 over loopback TCP."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def version(self) -> str:
+        """Newer ones read what older ones wrote."""
+        return valkey_version()
 
     def prepare(self) -> None:
         """Write the configuration anew: it holds nothing but what is decided here."""

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from clickledger import spawn as spawning
 from clickledger.spawn import spawn, trim_log
 from clickledger.supervisor import Child, Supervisor
-from tests.running_system import Up, clickledger, wait_until
+from tests.running_system import Up, clickledger, environment, wait_until
 
 
 @pytest.fixture
@@ -163,6 +164,24 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_one_recovers(embedded
     embedded_system.start()  # at once: whatever still lingers is ended first
     assert embedded_system.stop() == 0
     assert embedded_system.leftovers() == {}
+
+
+@pytest.mark.parametrize("after_seconds", [1.5, 2.5, 3.5])
+def test_ctrl_c_while_starting_stops_what_was_started(tmp_path: Path, after_seconds: float) -> None:
+    up = Up(tmp_path / "data")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clickledger", "up", "--data-dir", str(up.data_dir)],
+        cwd=tmp_path,
+        env=environment(**up.ports),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    wait_until((up.data_dir / "logs" / "postgres.log").exists, 30, "the start")
+    time.sleep(after_seconds - 1.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, b"Traceback" in said) == (0, False), said
+    assert up.leftovers() == {}
 
 
 def test_a_second_up_in_the_same_place_is_refused(system: Up) -> None:
