@@ -1,4 +1,4 @@
--- What `clickledger status` and `deadletters` read. Cheap on any size: watermarks, open dead letters, the catalogue.
+-- What `clickledger status`, `deadletters` and `up` read. Cheap on any size: watermarks, open dead letters, the catalogue.
 
 -- name: ledger_numbers
 SELECT
@@ -17,3 +17,6 @@ WHERE inhparent = 'clicks'::regclass
 
 -- name: newest_dead_letter
 SELECT coalesce(max(dead_letter_id), 0) FROM dead_letters;
+
+-- name: first_codes
+SELECT short_code FROM partner_links WHERE NOT is_disabled AND NOT is_deleted ORDER BY partner_link_id LIMIT $1;

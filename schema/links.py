@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -69,6 +70,11 @@ def normalise_code(code: str, *, is_case_sensitive: bool = True) -> str:
     """The one form in which a code is stored and looked up (NFC, and lower case where codes ignore case)."""
     normal = unicodedata.normalize("NFC", code)
     return normal if is_case_sensitive else unicodedata.normalize("NFC", normal.casefold())
+
+
+def short_url(door_url: str, code: str) -> str:
+    """The whole address of a code, percent-encoded as browsers write it."""
+    return f"{door_url}/{quote(code, safe='/')}"
 
 
 def code_fault(code: str) -> str | None:
