@@ -31,8 +31,10 @@ from schema.ids import wall_clock_ms
 from schema.postgres import UNREACHABLE
 from schema.settings import Settings
 
-IDLE_BLOCK_MS = 1_000
-"""Longest one read waits; also how often an idle shard's watermark moves."""
+IDLE_BLOCK_MS = 250
+"""Longest one read waits, and so how soon an idle writer notices that it should stop."""
+MARK_S = 1.0
+"""How often an idle shard's watermark moves."""
 IN_FLIGHT_MS = 500
 """On top of the capture budget: how long after its click's time a block may still be on its way into the stream."""
 SLICE = 500
@@ -68,6 +70,7 @@ class ShardWriter:
         self._tools = tools
         self._policy = BatchPolicy(tools.settings.flush_rows_max, tools.settings.flush_age_ms_max)
         self._pace = Pace()
+        self._marked_s = 0.0
         self._margin_ms = tools.settings.capture_budget_ms + IN_FLIGHT_MS
 
     async def serve(self) -> None:
@@ -104,12 +107,13 @@ class ShardWriter:
             raise LeaseLost(self._shard)
         batch = Batch(self._policy)
         self._add(batch, await self._read(batch, self._idle_ms()))
-        if not batch.entries:
+        if not batch.entries and time.monotonic() - self._marked_s >= MARK_S:
             asked_ms = await self._stream.server_ms()
             self._add(batch, await self._read(batch, 0))
             if not batch.entries:
                 await self._mark_empty(asked_ms)
-                return batch
+        if not batch.entries:
+            return batch
         while not batch.is_due(wall_clock_ms()):
             entries = await self._read(batch, min(batch.wait_ms(wall_clock_ms()), self._idle_ms()))
             if not entries and self._tools.is_stopping.is_set():
@@ -160,6 +164,7 @@ class ShardWriter:
     async def _mark_empty(self, asked_ms: int) -> None:
         """The stream held nothing at `asked_ms`: all that was captured before, but for what is in flight, is stored."""
         through_ms = asked_ms - self._margin_ms
+        self._marked_s = time.monotonic()
         try:
             await self._tools.store.move_watermark(self._shard, through_ms)
         except NOT_WELL as error:
