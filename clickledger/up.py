@@ -57,10 +57,10 @@ class Up:
         try:
             self._take_ports()
             self._start_engines()
-            key = self._prepare_ledger()
+            self._migrate()
             links = self._load_sample() if is_sample or is_demo else []
             self._start_rooms(is_demo=is_demo)
-            self._greet(key, links)
+            self._greet(links)
             self.request.only_note()
             self.supervisor.watch(self.request.is_asked, self._trim_logs)
         except KeyboardInterrupt:
@@ -100,10 +100,9 @@ class Up:
         child = Child(engine.name, engine.launch, ENGINE_STAGE, engine.stop_signal, STOP_SECONDS_MAX)
         self.supervisor.adopt(child, engine.start())
 
-    def _prepare_ledger(self) -> str | None:
+    def _migrate(self) -> None:
         assert self.settings.database_url is not None
         migrate_patiently(self.settings.database_url)
-        return first_admin_key(self.settings.database_url)
 
     def _load_sample(self) -> list[str]:
         links: list[str] = importlib.import_module("clickledger.sample").load_sample(self.settings)
@@ -128,7 +127,10 @@ class Up:
                 f"The {what} did not become ready in {READY_SECONDS_MAX:.0f} s; its log is {file}."
             )
 
-    def _greet(self, key: str | None, links: list[str]) -> None:
+    def _greet(self, links: list[str]) -> None:
+        """Say where everything is. The first key is made only now: it is shown once, and a start may fail."""
+        assert self.settings.database_url is not None
+        key = first_admin_key(self.settings.database_url)
         api = f"http://{local(self.settings.host)}:{self.settings.api_port}"
         lines = [
             f"Clickledger {__version__} is running; Ctrl-C stops it.",
