@@ -114,7 +114,9 @@ def test_cookie_ids_do_not_repeat() -> None:
     assert len({minter.mint(1) for _ in range(1000)}) == 1000
 
 
-@pytest.mark.parametrize("text", ["", "x" * 36, "b88b939d-1c14-4a3d-a8bb-628b282bf926", "01a1f7ba68197280b09aa5d076d6392f"])
+@pytest.mark.parametrize(
+    "text", ["", "x" * 36, "b88b939d-1c14-4a3d-a8bb-628b282bf926", "01a1f7ba68197280b09aa5d076d6392f"]
+)
 def test_foreign_cookie_values_are_none(text: str) -> None:
     """A version 4 UUID is somebody else's."""
     assert parse_cookie_id(text) is None
