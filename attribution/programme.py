@@ -86,7 +86,7 @@ def _doubled(programme: Programme) -> list[Fault]:
     """Things named twice, of which only the last would have counted."""
     faults = _twice("vendors", "email", [vendor.email for vendor in programme.vendors])
     codes: list[tuple[str, str | None]] = []
-    described: dict[str, tuple[str, str]] = {}
+    described: dict[str, dict[str, str]] = {}
     for v, vendor in enumerate(programme.vendors):
         place = f"vendors[{v}].campaigns"
         faults += _twice(place, "name", [campaign.name for campaign in vendor.campaigns])
@@ -95,8 +95,13 @@ def _doubled(programme: Programme) -> list[Fault]:
             faults += _twice(f"{here}.rules", "name", [rule.name for rule in campaign.rules or []])
             faults += _twice(f"{here}.partners", "email", [partner.email for partner in campaign.partners])
             for p, partner in enumerate(campaign.partners):
-                said = described.setdefault(partner.email.lower(), (partner.name, partner.tier))
-                if said != (partner.name, partner.tier):
+                said = described.setdefault(partner.email.lower(), {})
+                given = {
+                    name: getattr(partner, name)
+                    for name in ("name", "tier")
+                    if name in partner.model_fields_set
+                }
+                if any(said.setdefault(name, value) != value for name, value in given.items()):
                     faults.append(
                         Fault(f"{here}.partners[{p}]", f"{partner.email} has another name or tier above")
                     )

@@ -6,7 +6,7 @@ WITH doubled AS (
     SELECT click_id FROM clicks GROUP BY click_id HAVING count(*) > 1
 )
 SELECT (SELECT count(*) FROM clicks) AS examined, (SELECT count(*) FROM doubled) AS violations,
-       (SELECT array_agg('click ' || click_id) FROM (SELECT click_id FROM doubled ORDER BY 1 LIMIT 5) AS some) AS examples;
+       (SELECT array_agg('click ' || click_id) FROM (SELECT click_id FROM doubled ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: clicked_at_equals_id
 WITH wrong AS (
@@ -14,7 +14,7 @@ WITH wrong AS (
     WHERE clicked_at <> timestamptz 'epoch' + (click_id >> 21) * interval '1 millisecond'
 )
 SELECT (SELECT count(*) FROM clicks) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg('click ' || click_id || ' at ' || clicked_at) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some)
+       (SELECT array_agg('click ' || click_id || ' at ' || clicked_at) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few)
            AS examples;
 
 -- name: clicks_have_links
@@ -24,7 +24,7 @@ WITH orphans AS (
 )
 SELECT (SELECT count(*) FROM clicks) AS examined, (SELECT count(*) FROM orphans) AS violations,
        (SELECT array_agg('click ' || click_id || ' of link ' || partner_link_id)
-        FROM (SELECT * FROM orphans ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM orphans ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: cookies_last_click
 -- A cookie's last click is its newest valid one.
@@ -40,7 +40,7 @@ WITH newest AS (
 )
 SELECT (SELECT count(*) FROM newest) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('cookie ' || cookie_id || ' says ' || coalesce(last_click_id::text, 'none') || ', newest is ' || click_id)
-        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: cookies_known
 -- Every cookie on a valid click has its row.
@@ -50,7 +50,7 @@ WITH used AS (
     SELECT cookie_id FROM used WHERE NOT EXISTS (SELECT FROM cookies k WHERE k.cookie_id = used.cookie_id)
 )
 SELECT (SELECT count(*) FROM used) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg('cookie ' || cookie_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+       (SELECT array_agg('cookie ' || cookie_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: cookies_have_clicks
 -- First and last click exist, belong to the cookie and are valid. Clicks older than the oldest partition left have been
@@ -71,7 +71,7 @@ WITH span AS (
 )
 SELECT (SELECT count(*) FROM referred) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('cookie ' || cookie_id || ' and click ' || click_id)
-        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: cookies_partners
 -- The partners a cookie names are those of its clicks.
@@ -88,7 +88,7 @@ WITH wrong AS (
        OR k.first_click_id > k.last_click_id
 )
 SELECT (SELECT count(*) FROM cookies) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg('cookie ' || cookie_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+       (SELECT array_agg('cookie ' || cookie_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: totals_equal_recount
 WITH counted AS (
@@ -106,7 +106,7 @@ WITH counted AS (
 SELECT (SELECT count(*) FROM campaign_partners WHERE NOT is_deleted) AS examined,
        (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('enrolment ' || campaign_partner_id || ' says ' || total_clicks || ', counted ' || clicks)
-        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: imports_have_clicks
 WITH span AS (
@@ -121,14 +121,14 @@ WITH span AS (
 )
 SELECT (SELECT count(*) FROM referred) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('import ' || import_key || ' and click ' || click_id)
-        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: unique_clicks_are_valid
 WITH wrong AS (
     SELECT click_id FROM clicks WHERE is_unique AND click_class <> 'valid'
 )
 SELECT (SELECT count(*) FROM clicks WHERE is_unique) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg('click ' || click_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+       (SELECT array_agg('click ' || click_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: touches_sum_to_commission
 -- For each conversion and model, the touches add up to the commission.
@@ -144,7 +144,7 @@ WITH sums AS (
 )
 SELECT (SELECT count(*) FROM sums) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('conversion ' || conversion_event_id || ' ' || attribution_type || ': ' || value)
-        FROM (SELECT * FROM wrong ORDER BY 1, 2 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1, 2 LIMIT 5) AS few) AS examples;
 
 -- name: conversions_have_clicks
 WITH span AS (
@@ -159,7 +159,7 @@ WITH span AS (
 )
 SELECT (SELECT count(*) FROM referred) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('conversion ' || conversion_event_id || ' and click ' || click_id)
-        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+        FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
 -- name: partitions_cover_now
 -- This month and the next have their partitions.
@@ -175,4 +175,4 @@ WITH wanted AS (
     )
 )
 SELECT (SELECT count(*) FROM wanted) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg(child) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS some) AS examples;
+       (SELECT array_agg(child) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;

@@ -211,11 +211,15 @@ async def _session(url: str) -> Any:
             await connection.close(timeout=2)
 
 
-async def rebuild(settings: Settings, on_progress: Progress = _no_progress) -> int:
+def rebuild(settings: Settings, on_progress: Progress = _no_progress) -> int:
     """Fill Redis from PostgreSQL beside a running system; the number of links published.
 
     `on_progress` gets (links done, links in all) after every page.
     """
+    return asyncio.run(_rebuild(settings, on_progress))
+
+
+async def _rebuild(settings: Settings, on_progress: Progress) -> int:
     assert settings.database_url is not None and settings.redis_url is not None
     redis = redis_client.connect_redis(settings.redis_url)
     try:
