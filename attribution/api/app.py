@@ -7,8 +7,9 @@ PostgreSQL only; what it changes reaches the doors through the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 import uvicorn
@@ -73,7 +74,23 @@ def run_api(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_S_MAX,
     )
-    uvicorn.Server(config).run()
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signal that ended it once more afterwards; a graceful stop is to end with status 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT end the serving and nothing else."""
+        previous = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def _version() -> str:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -654,3 +660,21 @@ def test_strange_paths_are_not_found(play: Play, path: str) -> None:
         assert (await world.admin.get(path)).status_code == 404
 
     play(scenario)
+
+
+def test_the_process_ends_gracefully_with_status_0(settings: Settings) -> None:
+    code = "from attribution.api.app import run_api; from schema.settings import load_settings; run_api(load_settings())"
+    variables = {
+        "CLICKLEDGER_DATABASE_URL": str(settings.database_url),
+        "CLICKLEDGER_API_PORT": str(settings.api_port),
+    }
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | variables)
+        url = f"http://127.0.0.1:{settings.api_port}/-/readyz"
+        for _ in range(200):
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(url).status_code == 200:
+                    break
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(15) == 0
