@@ -103,17 +103,27 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
     """A whole `clickledger up`, started, on embedded engines of its own or on the named servers."""
-    servers = {}
-    if _NAMED_DATABASE and _NAMED_REDIS:
-        servers = {name: request.getfixturevalue(name) for name in ("empty_database_url", "redis_url")}
-        servers["database_url"] = servers.pop("empty_database_url")
-    yield from _started(Up(tmp_path / "data", **servers))
+    yield from _started(Up(tmp_path / "data", **_named_servers(request)))
+
+
+@pytest.fixture
+def trusting_system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
+    """The same with two door workers that believe this machine's X-Forwarded-For."""
+    servers = _named_servers(request)
+    yield from _started(Up(tmp_path / "data", workers=2, trusted_proxies="127.0.0.1", **servers))
 
 
 @pytest.fixture
 def embedded_system(tmp_path: Path) -> Iterator[Up]:
     """The same, always on embedded engines, in a path with spaces: for tests that kill engines."""
     yield from _started(Up(tmp_path / "a path with spaces" / "data"))
+
+
+def _named_servers(request: pytest.FixtureRequest) -> dict[str, str]:
+    if not (_NAMED_DATABASE and _NAMED_REDIS):
+        return {}
+    wanted = {"database_url": "empty_database_url", "redis_url": "redis_url"}
+    return {name: request.getfixturevalue(fixture) for name, fixture in wanted.items()}
 
 
 def _started(up: Up) -> Iterator[Up]:

@@ -61,7 +61,8 @@ async def _import(file: Path, settings: Settings) -> tuple[int, list[RowFault]]:
     try:
         with Progress(console=console()) as progress, file.open("rb") as raw:
             task = progress.add_task("clicks", total=os.fstat(raw.fileno()).st_size or 1)
-            rows = read_rows(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            rows = read_rows(text)
             while (outcome := await load.append(rows)) is not None:
                 faults += outcome
                 progress.update(task, completed=raw.tell())

@@ -6,68 +6,24 @@ answered = click ids kept, no more, no fewer.
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
 import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from schema import keys
-from tests.doors import BROWSER, Door, running_door
+from tests.doors import Door, running_door
 from tests.lone_redis import LoneRedis, lone_redis
-
-CLICK_ID = re.compile(r"[?&]clk=(\d+)")
+from tests.visitors import Visitors
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LoneRedis]:
     with lone_redis(tmp_path / "redis") as running:
         yield running
-
-
-class Visitors:
-    """Visitors clicking as fast as they are answered, on keep-alive connections, until told to stop."""
-
-    def __init__(self, door: Door, code: str, count: int = 4) -> None:
-        self._door = door
-        self._code = code
-        self._is_over = threading.Event()
-        self.answered: list[int] = []
-        self.statuses: Counter[int] = Counter()
-        self.broken = 0
-        self._threads = [threading.Thread(target=self._click) for _ in range(count)]
-
-    def __enter__(self) -> Visitors:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join(timeout=30)
-
-    def _click(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._door.port, timeout=20)
-        while not self._is_over.is_set():
-            try:
-                connection.request("GET", f"/{self._code}", headers={"User-Agent": BROWSER})
-                response = connection.getresponse()
-                response.read()
-            except (OSError, http.client.HTTPException):
-                self.broken += 1
-                connection.close()
-                continue
-            self.statuses[response.status] += 1
-            if response.status == 302:
-                self.answered.append(int(CLICK_ID.findall(response.getheader("location") or "")[0]))
-        connection.close()
 
 
 def assert_all_kept(door: Door, visitors: Visitors, earlier: int = 1, seconds: float = 10.0) -> None:
@@ -99,7 +55,7 @@ def test_redis_killed_and_restarted(server: LoneRedis, tmp_path: Path) -> None:
     with running_door(server.url, tmp_path) as door:
         door.publish("known")
         assert door.get("/known").status == 302
-        with Visitors(door, "known") as visitors:
+        with Visitors(door.port, "known") as visitors:
             time.sleep(0.5)
             server.kill()
             time.sleep(1.0)
@@ -165,7 +121,7 @@ def test_a_door_started_without_redis(server: LoneRedis, tmp_path: Path) -> None
         server.kill()
         door.process = door.start()
         door.wait_ready()
-        with Visitors(door, "known") as visitors:
+        with Visitors(door.port, "known") as visitors:
             time.sleep(0.3)
         assert set(visitors.statuses) == {302}
         assert door.get("/unknown").status == 503
@@ -202,7 +158,7 @@ def test_a_door_killed_while_spooling(server: LoneRedis, tmp_path: Path) -> None
         door.publish("known")
         door.get("/known")
         server.kill()
-        with Visitors(door, "known") as visitors:
+        with Visitors(door.port, "known") as visitors:
             time.sleep(0.5)
             door.process.kill()
             door.process.wait(timeout=10)
@@ -226,7 +182,7 @@ def test_a_door_worker_killed_in_mid_load(server: LoneRedis, tmp_path: Path) -> 
         first = door.clicks()
         second = door.start(slot=1)
         try:
-            with Visitors(door, "known") as visitors:
+            with Visitors(door.port, "known") as visitors:
                 for _ in range(5):
                     time.sleep(0.5)
                     second.kill()
@@ -246,7 +202,7 @@ def test_two_doors_never_share_a_worker_number(server: LoneRedis, tmp_path: Path
     """Also when both start at the same moment from different machines."""
     with running_door(server.url, tmp_path / "one") as one, running_door(server.url, tmp_path / "two") as two:
         one.publish("known")
-        with Visitors(one, "known", 2) as first, Visitors(two, "known", 2) as second:
+        with Visitors(one.port, "known", 2) as first, Visitors(two.port, "known", 2) as second:
             time.sleep(0.5)
         assert set(first.answered).isdisjoint(second.answered)
         numbers = {(click.click_id >> 11) & 1023 for click in one.clicks()}
@@ -269,7 +225,7 @@ def test_a_full_spool_refuses_honestly(server: LoneRedis, tmp_path: Path) -> Non
             door.get("/known")
             before = len(door.clicks())
             server.kill()
-            with Visitors(door, "known") as visitors:
+            with Visitors(door.port, "known") as visitors:
                 wait_until(lambda: visitors.statuses[503] > 20)
             assert set(visitors.statuses) == {302, 503}
             server.start()
@@ -300,7 +256,7 @@ def test_a_disconnected_visitor_touches_nobody(server: LoneRedis, tmp_path: Path
 
     with running_door(server.url, tmp_path) as door:
         door.publish("known")
-        with Visitors(door, "known") as visitors:
+        with Visitors(door.port, "known") as visitors:
             for _ in range(200):
                 with socket.create_connection(("127.0.0.1", door.port)) as connection:
                     connection.sendall(b"GET /known HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla\r\n\r\n" * 3)
