@@ -115,7 +115,7 @@ async def publish_changes(connection: asyncpg.Connection, shelf: Shelf) -> int:
         if not entities:
             continue
         if topic == "key":
-            await _publish_keys(connection, shelf, await connection.fetch(SQL["keys_changed"], entities))
+            await _publish_keys(connection, shelf, "keys_changed", entities)
         else:
             await _publish_topic(connection, shelf, topic, entities)
         metrics.PUBLISHED.labels(topic).inc(len(entities))
@@ -135,18 +135,33 @@ async def _publish_topic(
             await shelf.announce([row["code"] for row in page])
 
 
-async def _publish_page(connection: asyncpg.Connection, shelf: Shelf, page: Sequence[asyncpg.Record]) -> None:
-    """Write one page of links, and first the visitor counts of those with a cap."""
+async def _publish_page(
+    connection: asyncpg.Connection, shelf: Shelf, page: Sequence[asyncpg.Record], *, is_refill: bool = False
+) -> None:
+    """Write one page of links, and first the visitor counts of capped ones.
+
+    A refill counts them all: a door may have begun a lost counter anew. Otherwise a counter that is there is right.
+    """
     capped = [row["link_id"] for row in page if row["max_clicks"] is not None]
-    if capped:
-        counts = await connection.fetch(SQL["visitors_of_links"], capped)
+    uncounted = capped if is_refill else await shelf.without_cap(capped)
+    if uncounted:
+        counts = await connection.fetch(SQL["visitors_of_links"], uncounted)
         await shelf.restore_caps([(row["link_id"], row["visitors"]) for row in counts])
     await shelf.put_links([(row["code"], row["value"]) for row in page])
 
 
-async def _publish_keys(connection: asyncpg.Connection, shelf: Shelf, rows: Sequence[asyncpg.Record]) -> None:
-    live = [(row["key_hash"], _key_value(row), row["expires_at_ms"]) for row in rows if not row["is_over"]]
-    await shelf.put_keys(live, [row["key_hash"] for row in rows if row["is_over"]])
+async def _publish_keys(
+    connection: asyncpg.Connection, shelf: Shelf, query: str, *parameters: object
+) -> list[asyncpg.Record]:
+    """Write the live keys a query finds, remove those that are over; what it found."""
+    async with connection.transaction():
+        await connection.execute(SQL["begin_step"], STEP_LOCK)
+        rows = await connection.fetch(SQL[query], *parameters)
+        live = [
+            (row["key_hash"], _key_value(row), row["expires_at_ms"]) for row in rows if not row["is_over"]
+        ]
+        await shelf.put_keys(live, [row["key_hash"] for row in rows if row["is_over"]])
+    return list(rows)
 
 
 def _key_value(row: asyncpg.Record) -> bytes:
@@ -175,14 +190,13 @@ async def _refill_page(connection: asyncpg.Connection, shelf: Shelf, after: int)
     async with connection.transaction():
         await connection.execute(SQL["begin_step"], STEP_LOCK)
         page = await connection.fetch(SQL["links_page"], after, PAGE_LINKS)
-        await _publish_page(connection, shelf, page)
+        await _publish_page(connection, shelf, page, is_refill=True)
     return list(page)
 
 
 async def _refill_keys(connection: asyncpg.Connection, shelf: Shelf) -> None:
     last_id = 0
-    while rows := await connection.fetch(SQL["keys_page"], last_id, PAGE_LINKS):
-        await _publish_keys(connection, shelf, rows)
+    while rows := await _publish_keys(connection, shelf, "keys_page", last_id, PAGE_LINKS):
         last_id = rows[-1]["api_key_id"]
 
 

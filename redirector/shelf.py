@@ -64,6 +64,17 @@ class Shelf:
                 pipeline.xadd(keys.LINK_CHANGES, {"c": code}, maxlen=keys.LINK_CHANGES_MAX, approximate=True)
             await pipeline.execute()
 
+    async def without_cap(self, link_ids: Sequence[int]) -> list[int]:
+        """Those of these links that have no visitor counter."""
+        missing: list[int] = []
+        for chunk in _chunks(link_ids):
+            pipeline = self._client.pipeline(transaction=False)
+            for link_id in chunk:
+                pipeline.exists(keys.cap(link_id))
+            found = await pipeline.execute()
+            missing += [link_id for link_id, is_there in zip(chunk, found, strict=True) if not is_there]
+        return missing
+
     async def restore_caps(self, counts: Sequence[tuple[int, int]]) -> None:
         """Raise the visitor counters of capped links to at least what was stored."""
         for chunk in _chunks(counts):

@@ -306,3 +306,43 @@ def test_a_flood_of_edits_is_published_to_the_last(settings: Settings, client: r
         await eventually(lambda: published(client, "busy").destination.endswith("/299"))
 
     with_publisher(settings, scenario)
+
+
+def test_a_missing_cap_counter_is_restored_with_its_link(settings: Settings, client: redis.Redis) -> None:
+    async def scenario(connection: asyncpg.Connection) -> None:
+        await connection.execute(ADD_LINK, "capped", "https://shop.example/")
+        await add_clicks(connection, 1, 4)
+        await eventually(lambda: published(client, "capped"))
+        assert client.get(keys.cap(1)) is None
+        await connection.execute("UPDATE partner_links SET max_clicks = 10")
+        await eventually(lambda: client.get(keys.cap(1)) == b"4")
+        client.set(keys.cap(1), 3)  # the door's count stands while it is there
+        await connection.execute("UPDATE partner_links SET max_clicks = 9")
+        await eventually(lambda: published(client, "capped").max_clicks == 9)
+        assert client.get(keys.cap(1)) == b"3"
+
+    with_publisher(settings, scenario)
+
+
+def test_redis_and_postgresql_away_are_waited_out(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_shelf: Shelf, _links: Any) -> None:
+        raise redis.ConnectionError("away")
+
+    async def scenario(connection: asyncpg.Connection) -> None:
+        await eventually(lambda: client.get(keys.PUBLISHED))
+        with monkeypatch.context() as patch:
+            patch.setattr(Shelf, "put_links", away)
+            await connection.execute(ADD_LINK, "later", "https://shop.example/")
+            await asyncio.sleep(1)
+            assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
+        await eventually(lambda: published(client, "later"))
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'clickledger-publisher' "
+            "AND datname = current_database()"
+        )
+        await connection.execute(ADD_LINK, "last", "https://shop.example/")
+        await eventually(lambda: published(client, "last"))
+
+    with_publisher(settings, scenario)
