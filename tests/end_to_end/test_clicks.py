@@ -4,7 +4,6 @@ cookie right, every number in the API the one a recount gives.
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import random
@@ -22,6 +21,7 @@ import asyncpg
 import pytest
 
 from clickledger.demo import BROWSERS, CRAWLERS, REFERRERS
+from tests.end_to_end.system_account import apply_programme, assert_books_are_clean, query
 from tests.running_system import Up, clickledger, wait_until
 from tests.visitors import CLICK_ID
 
@@ -51,17 +51,8 @@ class Answered(NamedTuple):
 def programme_system(request: pytest.FixtureRequest) -> Iterator[Up]:
     """The whole system, believing X-Forwarded-For from this machine, with a programme applied."""
     up: Up = request.getfixturevalue("trusting_system")
-    file = Path(__file__).with_name("programme.yaml")
-    applied = clickledger("apply", str(file), cwd=up.data_dir.parent, data_dir=up.data_dir, **up.settings)
-    assert applied.returncode == 0, applied.stdout + applied.stderr
-    wait_until(lambda: _status(up, "/ben-2") == 302, 10, "the programme to be published")
+    apply_programme(up)
     yield up
-
-
-def _status(up: Up, path: str) -> int:
-    with closing(http.client.HTTPConnection("127.0.0.1", up.ports["port"], timeout=10)) as connection:
-        connection.request("HEAD", path)
-        return connection.getresponse().status
 
 
 class Client:
@@ -115,18 +106,6 @@ def drive(up: Up) -> list[Answered]:
     return [answered for batch in batches for answered in batch]
 
 
-def query(up: Up, statement: str) -> list[asyncpg.Record]:
-    async def run() -> list[asyncpg.Record]:
-        engines = json.loads((up.data_dir / "engines.json").read_text())
-        connection = await asyncpg.connect(up.settings.get("database_url") or engines["database_url"])
-        try:
-            return list(await connection.fetch(statement))
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
-
-
 def api(up: Up, path: str) -> Any:
     request = urllib.request.Request(up.api_url + path, headers={"Authorization": f"Bearer {up.admin_key}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -158,9 +137,7 @@ def test_ten_thousand_clicks_are_ten_thousand_rows(programme_system: Up) -> None
     assert_bots_are_bots(answered, by_id)
     assert_cookies_are_right(up, rows)
     assert_numbers_are_right(up, rows)
-    verified = clickledger("verify", "--json", cwd=up.data_dir.parent, data_dir=up.data_dir, **up.settings)
-    assert verified.returncode == 0, verified.stdout
-    assert json.loads(verified.stdout)["ok"]
+    assert_books_are_clean(up)
 
 
 def assert_bots_are_bots(answered: list[Answered], by_id: dict[int, asyncpg.Record]) -> None:
@@ -241,5 +218,4 @@ def test_past_clicks_are_imported_once(programme_system: Up, tmp_path: Path) -> 
     )
     assert [row["clicked_at"].month for row in rows] == list(range(1, 10))
     assert len({row["cookie_id"] for row in rows}) == 3
-    verified = clickledger("verify", cwd=tmp_path, data_dir=up.data_dir, **up.settings)
-    assert verified.returncode == 0, verified.stdout
+    assert_books_are_clean(up)
