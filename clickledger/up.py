@@ -7,7 +7,6 @@ which drains and stops everything: door, writer, publisher, API, engines.
 
 from __future__ import annotations
 
-import importlib
 import socket
 import time
 
@@ -105,8 +104,9 @@ class Up:
         migrate_patiently(self.settings.database_url)
 
     def _load_sample(self) -> list[str]:
-        links: list[str] = importlib.import_module("clickledger.sample").load_sample(self.settings)
-        return links
+        from clickledger.sample import load_sample
+
+        return load_sample(self.settings)
 
     def _start_rooms(self, *, is_demo: bool) -> None:
         assert self.door is not None
