@@ -14,7 +14,11 @@ WORKERS = "workers"
 """Hash worker number -> JSON of its lease (owner, until_ms, high_ms)."""
 
 FLUSHER_GROUP = "flusher"
-"""Consumer group of the writer on every click stream."""
+"""Consumer group of the writer on every click and conversion stream."""
+
+OUTCOMES = "outcomes"
+"""Stream of outcomes somebody waits for, newest last: wakes the door that holds the request."""
+OUTCOMES_MAX = 1_000
 
 PUBLISHED = "links:published"
 """Time (ms) at which the publisher last brought Redis up to date."""
@@ -31,6 +35,36 @@ def link(code: str) -> str:
 def api_key(key_hash: str) -> str:
     """The published API key with that SHA-256 (hex)."""
     return f"key:{key_hash}"
+
+
+def vendor(vendor_id: int) -> str:
+    """The published settings and secrets of a vendor."""
+    return f"vendor:{vendor_id}"
+
+
+def vendor_email(email: str) -> str:
+    """The number of the vendor with that e-mail, for those who name it so."""
+    return f"vendor-email:{email.strip().lower()}"
+
+
+def conversions(shard: int) -> str:
+    """The stream of a shard's conversions, refunds and leads."""
+    return f"conversions:{{{shard}}}"
+
+
+def conversion_lease(shard: int) -> str:
+    """Who may write that shard's conversions to PostgreSQL now."""
+    return f"conversion-lease:{{{shard}}}"
+
+
+def outcome(report_id: str) -> str:
+    """What became of one report whose sender waits; gone after a minute."""
+    return f"outcome:{report_id}"
+
+
+def idempotency(vendor_id: int, key_hash: str) -> str:
+    """What was sent first under that Idempotency-Key; kept for a day."""
+    return f"idempotency:{vendor_id}:{key_hash}"
 
 
 def clicks(shard: int) -> str:

@@ -27,12 +27,16 @@ def _notes_of(url: str, change: str) -> tuple[list[tuple[str, int]], Programme]:
     return rehearse(url, change_and_read)
 
 
-def test_new_links_and_keys_are_noted(rehearsal_url: str) -> None:
+def test_new_vendors_links_and_keys_are_noted(rehearsal_url: str) -> None:
     async def add(db: asyncpg.Connection) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         acme, bolt = await add_two_programmes(db)
         links = sorted((acme.link_id, acme.plain_link_id, bolt.link_id, bolt.plain_link_id))
         notes = await _noted(db)
-        assert notes == [("link", link_id) for link_id in links]
+        assert sorted(notes) == [
+            *(("link", link_id) for link_id in links),
+            ("vendor", acme.vendor_id),
+            ("vendor", bolt.vendor_id),
+        ]
         await db.execute(
             "INSERT INTO api_keys (api_key_id, key_hash, key_prefix, role)"
             " VALUES (9, repeat('a', 64), 'ck_', 'admin')"
