@@ -32,6 +32,7 @@ from schema.migrate import migrate
 from schema.settings import Settings, load_settings
 
 CLICKS_PER_BLOCK = 100
+CLICKS_PER_MS = 2
 LINKS = 1_000
 PARTNERS = 20
 BROWSERS = (
@@ -62,7 +63,9 @@ class Timing(NamedTuple):
 def sample_clicks(count: int, seed: int = 1) -> list[tuple[Any, ...]]:
     """Clicks in event field order: mostly new visitors, a quarter that come back, some crawlers, real-looking text."""
     chance = random.Random(seed)
-    minter, cookies = ClickIdMinter(7), CookieIdMinter()
+    start_ms = wall_clock_ms() - count // CLICKS_PER_MS
+    minter = ClickIdMinter(7, clock_ms=lambda: start_ms + len(clicks) // CLICKS_PER_MS)
+    cookies = CookieIdMinter()
     visitors: list[tuple[str, str, str]] = []
     clicks: list[tuple[Any, ...]] = []
     for number in range(count):

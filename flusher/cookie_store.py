@@ -1,8 +1,7 @@
-"""Carries cookies on in the database: reads the lives of those that come back, folds the batch's clicks in, saves.
+"""Carries cookies on in the database: reads the lives of a batch's cookies, folds its clicks in, saves them.
 
-Called by the store inside its transaction, after the clicks are copied. A cookie minted for the click at hand
-cannot be stored yet, so it is neither looked up nor upserted but copied, at a third of the cost; should that ever
-be wrong, its primary key says so and the store takes the replay path, where every cookie is looked up.
+Called by the store inside its transaction, under the writers' lock: so a cookie that was not there when the lives
+were read is still not there when they are saved, and can be copied at a third of an upsert's cost.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import asyncpg
 
 from flusher.cookies import CookieClick, CookieLife, live
 from flusher.draft import Draft
-from flusher.seeds import is_minted_for
 from schema.ids import MS_SHIFT
 from schema.links import WINDOW_DAYS_DEFAULT
 from schema.queries import load_queries
@@ -33,26 +31,30 @@ _QUERIES = load_queries("flusher")
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
-async def save_cookies(connection: Connection, valid: list[Draft], *, is_replay: bool) -> None:
-    """Carry the life of every cookie on by its valid clicks (given in click order), which are stored by now."""
+async def cookie_lives(connection: Connection, drafts: list[Draft]) -> dict[str, CookieLife]:
+    """The stored lives of the cookies of these clicks. A cookie without one has no valid click stored."""
+    names = {draft.cookie_id for draft in drafts if draft.cookie_id is not None and draft.visitors}
+    if not names:
+        return {}
+    rows = await connection.fetch(_QUERIES["cookie_lives"], list(names))
+    return {row[0]: CookieLife(*row[1:]) for row in map(tuple, rows)}
+
+
+async def save_cookies(connection: Connection, valid: list[Draft], before: dict[str, CookieLife]) -> None:
+    """Carry every cookie on from its life `before` by its valid clicks, which come in click order and are stored."""
     clicks = _clicks_by_cookie(valid)
-    returning = [
+    late = {
         name
         for name, of_cookie in clicks.items()
-        if is_replay or not is_minted_for(name, of_cookie[0].click_id)
-    ]
-    before = await _lives(connection, returning) if returning else {}
-    late = [name for name, life in before.items() if clicks[name][0].click_id < life.last_click_id]
+        if name in before and of_cookie[0].click_id < before[name].last_click_id
+    }
     if late:
-        clicks.update(await _histories(connection, late))
-        for name in late:
-            del before[name]
-    known = set(returning)
+        clicks.update(await _histories(connection, list(late)))
     new_rows: list[tuple[Any, ...]] = []
     old_rows: list[tuple[Any, ...]] = []
     for name, of_cookie in clicks.items():
-        life = live(before.get(name), of_cookie)
-        (old_rows if name in known else new_rows).append((name, *life, life.last_click_id >> MS_SHIFT))
+        life = live(None if name in late else before.get(name), of_cookie)
+        (old_rows if name in before else new_rows).append((name, *life, life.last_click_id >> MS_SHIFT))
     if new_rows:
         await connection.copy_records_to_table("cookies", records=new_rows, columns=list(COLUMNS))
     if old_rows:
@@ -75,11 +77,6 @@ def _clicks_by_cookie(valid: list[Draft]) -> dict[str, list[CookieClick]]:
             else:
                 clicks[name] = [click]
     return clicks
-
-
-async def _lives(connection: Connection, names: list[str]) -> dict[str, CookieLife]:
-    rows = await connection.fetch(_QUERIES["cookie_lives"], names)
-    return {row[0]: CookieLife(*row[1:]) for row in map(tuple, rows) if None not in (row[1], row[3])}
 
 
 async def _histories(connection: Connection, names: list[str]) -> dict[str, list[CookieClick]]:

@@ -73,8 +73,9 @@ SELECT import_key FROM click_imports WHERE import_key = ANY($1::uuid[]);
 INSERT INTO click_imports (import_key, click_id) SELECT * FROM unnest($1::uuid[], $2::bigint[]);
 
 -- name: cookie_lives
-SELECT cookie_id::text, first_click_id, first_partner_id, last_click_id, last_partner_id,
-       last_campaign_version_id, expires_at
+-- A cookie that has lost its clicks (an erasure) counts as expired long ago.
+SELECT cookie_id::text, coalesce(first_click_id, 0), first_partner_id, coalesce(last_click_id, 0), last_partner_id,
+       last_campaign_version_id, CASE WHEN last_click_id IS NULL THEN 'epoch' ELSE expires_at END
 FROM cookies WHERE cookie_id = ANY($1::uuid[]);
 
 -- name: cookie_clicks

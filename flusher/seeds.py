@@ -5,24 +5,25 @@ second, exact one only for visitors who have a stored click later than one of th
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import asyncpg
 
 from flusher.classes import UNIQUE_MS, History, Visitor
 from flusher.draft import Draft
-from schema.ids import MS_SHIFT
 from schema.queries import load_queries
 
 _QUERIES = load_queries("flusher")
-MINTED_MS_MAX = 2
-"""A cookie this young was made for this very click: nobody comes back within 2 ms of being answered."""
 
 
-async def seed(connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft]) -> History:
-    """The history of a batch's visitors around its clicks. `drafts` are in click order."""
+async def seed(
+    connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft], cookies: Container[str]
+) -> History:
+    """The history of a batch's visitors around its clicks. `drafts` are in click order, `cookies` those that are
+    stored: only a stored cookie can have a valid click stored."""
     history = History()
-    moments = _moments(drafts)
+    moments = _moments(drafts, cookies)
     if not moments:
         return history
     low = min(times[0] for times in moments.values()) - UNIQUE_MS
@@ -42,25 +43,19 @@ async def seed(connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft]
     return history
 
 
-def _moments(drafts: list[Draft]) -> dict[Visitor, list[int]]:
+def _moments(drafts: list[Draft], cookies: Container[str]) -> dict[Visitor, list[int]]:
     """When each visitor of the batch who may have a past clicked each link, ascending."""
     moments: dict[Visitor, list[int]] = {}
     for draft in drafts:
         for visitor in draft.visitors:
             name = visitor[1]
-            if isinstance(name, int) or not is_minted_for(name, draft.click_id):
+            if isinstance(name, int) or name in cookies:
                 times = moments.get(visitor)
                 if times is None:
                     moments[visitor] = [draft.at_ms]
                 else:
                     times.append(draft.at_ms)
     return moments
-
-
-def is_minted_for(cookie_id: str, click_id: int) -> bool:
-    """Whether the cookie was made for this very click (a UUIDv7 begins with its milliseconds)."""
-    minted_ms = int(cookie_id[:8] + cookie_id[9:13], 16)
-    return -MINTED_MS_MAX <= (click_id >> MS_SHIFT) - minted_ms <= MINTED_MS_MAX
 
 
 def _take_newest(rows: list[Any], moments: dict[Visitor, list[int]], history: History) -> list[Visitor]:

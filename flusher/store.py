@@ -16,7 +16,7 @@ import asyncpg
 import orjson
 
 from flusher.classes import judge
-from flusher.cookie_store import save_cookies
+from flusher.cookie_store import cookie_lives, save_cookies
 from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
 from flusher.draft import Draft
 from flusher.imports import settle_imports, stored_ids
@@ -128,12 +128,13 @@ class Store:
             await connection.execute(_QUERIES["begin_flush"])
             await connection.execute(_QUERIES["lock_writers"])
             drafts = await _not_stored(connection, flush)
-            judge(drafts, await seed(connection, drafts))
+            lives = await cookie_lives(connection, drafts)
+            judge(drafts, await seed(connection, drafts, lives))
             await connection.copy_records_to_table(
                 "clicks", records=map(row_of, drafts), columns=list(COLUMNS)
             )
             valid = [draft for draft in drafts if draft.click_class == "valid"]
-            await save_cookies(connection, valid, is_replay=flush.is_replay)
+            await save_cookies(connection, valid, lives)
             await count_clicks(connection, valid)
             await add_letters(connection, flush.letters)
             await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))

@@ -49,7 +49,15 @@ class ClickEvent(NamedTuple):
 
 _REQUIRED = len(ClickEvent._fields) - len(ClickEvent._field_defaults)
 _KNOWN = len(ClickEvent._fields)
+_DEFAULTS = list(ClickEvent._field_defaults.values())
 _STR = {str}
+_USUAL_TYPES = frozenset(
+    (int, int, partner, version, str, cookie, int, int)
+    for partner in (int, type(None))
+    for version in (int, type(None))
+    for cookie in (str, type(None))
+)
+"""Types of the first eight fields of an event without fault: one look-up instead of eight checks."""
 # Named once: `int | None` is built anew at every use, 0.1 us each.
 _INT_OR_NONE = (int, type(None))
 _STR_OR_NONE = (str, type(None))
@@ -89,15 +97,23 @@ def decode_block(payload: bytes) -> tuple[list[ClickEvent], list[BadEvent]]:
 
 def _fit(row: list[object]) -> list[object]:
     """`row` cut or filled up with defaults to the fields this version knows."""
-    if len(row) == _KNOWN:
-        return row
-    return row[:_KNOWN] + [ClickEvent._field_defaults[name] for name in ClickEvent._fields[len(row) :]]
+    if len(row) < _KNOWN:
+        row.extend(_DEFAULTS[len(row) - _REQUIRED :])
+    elif len(row) > _KNOWN:
+        del row[_KNOWN:]
+    return row
 
 
 def _fault(row: object) -> str | None:
     """Why this row cannot be stored, or None."""
     if not isinstance(row, list) or len(row) < _REQUIRED:
         return "not_an_event"
+    if (
+        tuple(map(type, row[:8])) in _USUAL_TYPES
+        and set(map(type, row[9:_REQUIRED])) == _STR
+        and 0 < row[0] < 1 << 63
+    ):
+        return None
     click_id, link_id, partner_id, version_id, code, cookie_id, window_days, kind, _ip, *texts = row[
         :_REQUIRED
     ]
