@@ -15,6 +15,9 @@ from schema.urls import MACRO, escape_unsafe, extend_query, name_of, split_url
 FORWARDED_QUERY_CHARS_MAX = 8192
 """A longer visitor query is kept on the click (cut) but not forwarded."""
 
+_HARMLESS = str.maketrans({"{": "%7B", "}": "%7D", "#": "%23"})
+"""In a visitor's own parameters a macro is text, and no fragment begins."""
+
 ForwardQuery = str | list[str]
 MacroValue = Callable[[str], str]
 
@@ -53,8 +56,7 @@ class Destination:
         """The destination's query with the visitor's parameters as this link allows them."""
         if self.forward == "off" or len(visitor_query) > FORWARDED_QUERY_CHARS_MAX:
             return self._query
-        # A macro in a visitor's own parameter is text, not a macro.
-        pairs = escape_unsafe(visitor_query).replace("{", "%7B").replace("}", "%7D").split("&")
+        pairs = escape_unsafe(visitor_query).translate(_HARMLESS).split("&")
         if self.forward == "override":
             return self._overridden(pairs)
         allowed = self.forward if isinstance(self.forward, list) else None

@@ -61,6 +61,7 @@ def test_stored_bytes_are_preserved(url: str, expected: str) -> None:
         ("y=2&z=3", ["z"], f"x=1&clk={CLICK}&z=3"),
         ("x=2", ["x"], f"x=1&clk={CLICK}"),
         ("a={click_id}", "append", f"x=1&clk={CLICK}&a=%7Bclick_id%7D"),
+        ("a=1#frag", "append", f"x=1&clk={CLICK}&a=1%23frag"),
         ("&&", "append", f"x=1&clk={CLICK}"),
         ("y=" + "z" * 9000, "append", f"x=1&clk={CLICK}"),
     ],
