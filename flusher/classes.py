@@ -37,23 +37,15 @@ class History:
         else:
             insort(times, at_ms)
 
-    def is_after_click(self, visitor: Visitor, at_ms: int) -> bool:
-        """Whether a valid click lies 0..10 s before that moment."""
+    def gaps(self, visitor: Visitor, at_ms: int) -> tuple[int, int] | None:
+        """How long before and after that moment the nearest valid clicks lie; None where there are none at all."""
         times = self._times.get(visitor)
         if times is None:
-            return False
+            return None
         place = bisect_right(times, at_ms)
-        return place > 0 and at_ms - times[place - 1] <= DOUBLE_MS_MAX
-
-    def is_near_click(self, visitor: Visitor, at_ms: int) -> bool:
-        """Whether a valid click lies less than 24 h to either side of that moment."""
-        times = self._times.get(visitor)
-        if times is None:
-            return False
-        place = bisect_right(times, at_ms)
-        return (place > 0 and at_ms - times[place - 1] < UNIQUE_MS) or (
-            place < len(times) and times[place] - at_ms < UNIQUE_MS
-        )
+        before = at_ms - times[place - 1] if place else UNIQUE_MS
+        after = times[place] - at_ms if place < len(times) else UNIQUE_MS
+        return before, after
 
 
 def set_plain_class(draft: Draft) -> None:
@@ -79,18 +71,23 @@ def visitors_of(draft: Draft) -> tuple[Visitor, ...]:
 
 def judge(drafts: Iterable[Draft], history: History) -> None:
     """Set class and uniqueness of drafts in click order; what comes out valid is added to `history`."""
+    gaps = history.gaps
     for draft in drafts:
         if draft.click_class not in ("valid", "double"):
             continue
-        at_ms, visitors = draft.at_ms, draft.visitors
-        near = [visitor for visitor in visitors if history.is_near_click(visitor, at_ms)]
-        double = next((visitor for visitor in near if history.is_after_click(visitor, at_ms)), None)
-        if double is None:
-            draft.click_class, draft.class_reason, draft.is_unique = "valid", None, not near
-            _remember(draft, history)
+        draft.click_class, draft.class_reason, draft.is_unique = "valid", None, True
+        for visitor in draft.visitors:
+            found = gaps(visitor, draft.at_ms)
+            if found is None:
+                continue
+            if found[0] <= DOUBLE_MS_MAX:
+                draft.click_class, draft.is_unique = "double", False
+                draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
+                break
+            if found[0] < UNIQUE_MS or found[1] < UNIQUE_MS:
+                draft.is_unique = False
         else:
-            reason = SAME_COOKIE if isinstance(double[1], str) else SAME_VISITOR
-            draft.click_class, draft.class_reason, draft.is_unique = "double", reason, False
+            _remember(draft, history)
 
 
 def _remember(draft: Draft, history: History) -> None:

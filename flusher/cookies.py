@@ -27,7 +27,12 @@ class CookieClick(NamedTuple):
     @property
     def expires_ms(self) -> int:
         """Until when this click alone keeps the cookie alive; a window of 0 days ends at once."""
-        return (self.click_id >> MS_SHIFT) + min(max(self.window_days, 0), WINDOW_DAYS_MAX) * DAY_MS
+        days = self.window_days if 0 <= self.window_days <= WINDOW_DAYS_MAX else _bounded(self.window_days)
+        return (self.click_id >> MS_SHIFT) + days * DAY_MS
+
+
+def _bounded(days: int) -> int:
+    return min(max(days, 0), WINDOW_DAYS_MAX)
 
 
 class CookieLife(NamedTuple):

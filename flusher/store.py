@@ -71,8 +71,7 @@ async def set_codecs(connection: asyncpg.Connection) -> None:
     )
 
 
-def _to_micros(value: int | datetime) -> tuple[int]:
-    at_ms = value if isinstance(value, int) else round(value.timestamp() * 1000)
+def _to_micros(at_ms: int) -> tuple[int]:
     return ((at_ms - _PG_EPOCH_MS) * 1000,)
 
 

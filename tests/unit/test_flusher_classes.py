@@ -95,8 +95,9 @@ def test_the_previous_days_hash_is_looked_for_but_not_left_behind() -> None:
     today.visitor_neighbours = (11,)
     today.visitors = visitors_of(today)
     assert outcome(today, history=history) == [("valid", False)]
-    assert not history.is_near_click((1, 11), START + UNIQUE_MS + HOUR // 2)
-    assert history.is_near_click((1, 22), START + UNIQUE_MS + HOUR // 2)
+    assert history.gaps((1, 11), START + UNIQUE_MS + HOUR // 2) == (UNIQUE_MS + HOUR // 2, UNIQUE_MS)
+    assert history.gaps((1, 22), START + UNIQUE_MS + HOUR // 2) == (UNIQUE_MS - HOUR // 2, UNIQUE_MS)
+    assert history.gaps((1, 33), START) is None
 
 
 def test_judging_again_gives_the_same() -> None:
