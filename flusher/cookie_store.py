@@ -53,7 +53,7 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
     new_rows: list[tuple[Any, ...]] = []
     old_rows: list[tuple[Any, ...]] = []
     for name, of_cookie in clicks.items():
-        life = live(None if name in late else before.get(name), of_cookie)
+        life = live(before.get(name) if name not in late else None, of_cookie)
         (old_rows if name in before else new_rows).append((name, *life, life.last_click_id >> MS_SHIFT))
     if new_rows:
         await connection.copy_records_to_table("cookies", records=new_rows, columns=list(COLUMNS))

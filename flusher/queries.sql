@@ -1,8 +1,13 @@
 -- The writer's SQL: everything here runs inside the one transaction of a flush unless its comment says otherwise.
 
 -- name: begin_flush
--- A writer that hangs while it holds the lock must not stop the others for ever.
-SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '20s', true);
+-- A writer that hangs while it holds the lock must not stop the others for ever. And every look-up below is a probe
+-- of an index: plans are kept for the connection's life, and one made while a table was still empty would scan it
+-- for every click once it is not.
+SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '20s', true),
+       set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('jit', 'off', true);
 
 -- name: lock_writers
 -- One flush at a time, of all shards and processes: whether a click is double or unique depends on clicks that
@@ -74,9 +79,11 @@ INSERT INTO click_imports (import_key, click_id) SELECT * FROM unnest($1::uuid[]
 
 -- name: cookie_lives
 -- A cookie that has lost its clicks (an erasure) counts as expired long ago.
-SELECT cookie_id::text, coalesce(first_click_id, 0), first_partner_id, coalesce(last_click_id, 0), last_partner_id,
-       last_campaign_version_id, CASE WHEN last_click_id IS NULL THEN 'epoch' ELSE expires_at END
-FROM cookies WHERE cookie_id = ANY($1::uuid[]);
+-- (One probe of one partition each: `= ANY` would probe all eight.)
+SELECT wanted.cookie_id::text, coalesce(first_click_id, 0), first_partner_id, coalesce(last_click_id, 0),
+       last_partner_id, last_campaign_version_id, CASE WHEN last_click_id IS NULL THEN 'epoch' ELSE expires_at END
+FROM unnest($1::uuid[]) AS wanted (cookie_id)
+CROSS JOIN LATERAL (SELECT * FROM cookies WHERE cookies.cookie_id = wanted.cookie_id LIMIT 1) AS stored;
 
 -- name: cookie_clicks
 -- The whole history of cookies to which a click came late. A plain link has the default window ($2).

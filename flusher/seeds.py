@@ -6,7 +6,6 @@ second, exact one only for visitors who have a stored click later than one of th
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any
 
 import asyncpg
 
@@ -15,60 +14,62 @@ from flusher.draft import Draft
 from schema.queries import load_queries
 
 _QUERIES = load_queries("flusher")
+Connection = asyncpg.pool.PoolConnectionProxy
 
 
-async def seed(
-    connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft], cookies: Container[str]
-) -> History:
+async def seed(connection: Connection, drafts: list[Draft], cookies: Container[str]) -> History:
     """The history of a batch's visitors around its clicks. `drafts` are in click order, `cookies` those that are
     stored: only a stored cookie can have a valid click stored."""
     history = History()
-    moments = _moments(drafts, cookies)
-    if not moments:
+    if not drafts:
         return history
-    low = min(times[0] for times in moments.values()) - UNIQUE_MS
-    high = max(times[-1] for times in moments.values()) + UNIQUE_MS
-    for kind, of_type in (("hash", int), ("cookie", str)):
-        wanted = [visitor for visitor in moments if isinstance(visitor[1], of_type)]
-        if not wanted:
-            continue
-        links, names = [link for link, _ in wanted], [name for _, name in wanted]
-        newest = await connection.fetch(_QUERIES[f"newest_visits_by_{kind}"], links, names, low, high)
-        late = _take_newest(newest, moments, history)
-        if late:
-            asked = [(link, name, at) for link, name in late for at in moments[link, name]]
-            columns = [list(column) for column in zip(*asked, strict=True)]
-            for row in await connection.fetch(_QUERIES[f"nearest_visits_by_{kind}"], *columns, low, high):
-                history.add((row["link_id"], row["identity"]), row["clicked_at"])
+    period = (drafts[0].at_ms - UNIQUE_MS, drafts[-1].at_ms + UNIQUE_MS)
+    visitors = [visitor for draft in drafts for visitor in draft.visitors]
+    hashes = [visitor for visitor in visitors if isinstance(visitor[1], int)]
+    await _add_stored(connection, "hash", hashes, period, drafts, history)
+    names = [visitor for visitor in visitors if visitor[1] in cookies]
+    await _add_stored(connection, "cookie", names, period, drafts, history)
     return history
 
 
-def _moments(drafts: list[Draft], cookies: Container[str]) -> dict[Visitor, list[int]]:
-    """When each visitor of the batch who may have a past clicked each link, ascending."""
-    moments: dict[Visitor, list[int]] = {}
-    for draft in drafts:
-        for visitor in draft.visitors:
-            name = visitor[1]
-            if isinstance(name, int) or name in cookies:
-                times = moments.get(visitor)
-                if times is None:
-                    moments[visitor] = [draft.at_ms]
-                else:
-                    times.append(draft.at_ms)
-    return moments
-
-
-def _take_newest(rows: list[Any], moments: dict[Visitor, list[int]], history: History) -> list[Visitor]:
-    """Add what was found; return the visitors for whom the newest click alone does not settle the matter.
+async def _add_stored(
+    connection: Connection,
+    kind: str,
+    visitors: list[Visitor],
+    period: tuple[int, int],
+    drafts: list[Draft],
+    history: History,
+) -> None:
+    """What one kind of name finds.
 
     A newest click no later than the visitor's first one in the batch is the nearest there is, and nothing lies
     after it. Otherwise each moment needs its own neighbours.
     """
-    late = []
-    for row in rows:
-        visitor = (row["link_id"], row["identity"])
-        if row["clicked_at"] <= moments[visitor][0]:
-            history.add(visitor, row["clicked_at"])
-        else:
-            late.append(visitor)
-    return late
+    if not visitors:
+        return
+    links, names = zip(*visitors, strict=True)
+    rows = await connection.fetch(_QUERIES[f"newest_visits_by_{kind}"], links, names, *period)
+    newest: dict[Visitor, int] = {(link, name): at_ms for link, name, at_ms in rows}
+    if not newest:
+        return
+    moments = _moments(drafts, newest)
+    late = [
+        (*visitor, at) for visitor, times in moments.items() if newest[visitor] > times[0] for at in times
+    ]
+    for visitor, times in moments.items():
+        if newest[visitor] <= times[0]:
+            history.add(visitor, newest[visitor])
+    if late:
+        columns = [list(column) for column in zip(*late, strict=True)]
+        for row in await connection.fetch(_QUERIES[f"nearest_visits_by_{kind}"], *columns, *period):
+            history.add((row["link_id"], row["identity"]), row["clicked_at"])
+
+
+def _moments(drafts: list[Draft], known: Container[Visitor]) -> dict[Visitor, list[int]]:
+    """When each of the known visitors clicked in this batch, ascending."""
+    moments: dict[Visitor, list[int]] = {}
+    for draft in drafts:
+        for visitor in draft.visitors:
+            if visitor in known:
+                moments.setdefault(visitor, []).append(draft.at_ms)
+    return moments

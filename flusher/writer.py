@@ -53,7 +53,7 @@ def run_flusher(settings: Settings) -> None:
 def tune_memory() -> None:
     """Collect garbage seldom: a batch is tens of thousands of objects that all die together, none in a cycle."""
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(500_000, 20, 50)
 
 
 async def _run(settings: Settings) -> None:
