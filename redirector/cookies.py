@@ -7,9 +7,6 @@ Both are hints only. RFC 6265bis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 from schema.ids import parse_cookie_id
 from schema.links import WINDOW_DAYS_MAX
 
@@ -17,12 +14,26 @@ DAY_S = 86_400
 UNTIL_SUFFIX = "_until"
 
 
-@dataclass(frozen=True, slots=True)
 class CookiePolicy:
     """How this deployment names and scopes its cookies."""
 
-    name: str = "clk_id"
-    domain: str | None = None
+    __slots__ = ("_domain", "_scopes", "name", "until_name")
+
+    def __init__(self, name: str = "clk_id", domain: str | None = None) -> None:
+        self.name = name
+        self.until_name = name + UNTIL_SUFFIX
+        self._domain = f"; Domain={domain}" if domain else ""
+        self._scopes: dict[tuple[int, bool], str] = {}
+
+    def scope(self, age_s: int, *, is_secure: bool) -> str:
+        """The attributes of a cookie kept that long. New visitors share them: a few are remembered."""
+        scope = self._scopes.get((age_s, is_secure))
+        if scope is None:
+            secure = "; Secure" if is_secure else ""
+            scope = f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}{self._domain}"
+            if age_s % DAY_S == 0 and len(self._scopes) <= 2 * WINDOW_DAYS_MAX:
+                self._scopes[(age_s, is_secure)] = scope
+        return scope
 
 
 def read_cookie(header: str, policy: CookiePolicy) -> tuple[str | None, int]:
@@ -35,7 +46,7 @@ def read_cookie(header: str, policy: CookiePolicy) -> tuple[str | None, int]:
         name, _, value = pair.strip().partition("=")
         if name == policy.name and cookie_id is None:
             cookie_id = parse_cookie_id(value.strip('"'))
-        elif name == policy.name + UNTIL_SUFFIX and value.isascii() and value.isdigit() and len(value) <= 11:
+        elif name == policy.until_name and value.isascii() and value.isdigit() and len(value) <= 11:
             until_s = int(value)
     return cookie_id, until_s
 
@@ -49,16 +60,8 @@ def write_cookie(
     cookie_id: str, now_s: int, age_s: int, policy: CookiePolicy, *, is_secure: bool
 ) -> list[tuple[bytes, bytes]]:
     """The two Set-Cookie headers."""
-    scope = _scope(age_s, policy, is_secure)
+    scope = policy.scope(age_s, is_secure=is_secure)
     return [
         (b"set-cookie", f"{policy.name}={cookie_id}{scope}".encode("ascii")),
-        (b"set-cookie", f"{policy.name}{UNTIL_SUFFIX}={now_s + age_s}{scope}".encode("ascii")),
+        (b"set-cookie", f"{policy.until_name}={now_s + age_s}{scope}".encode("ascii")),
     ]
-
-
-@lru_cache(maxsize=1000)
-def _scope(age_s: int, policy: CookiePolicy, is_secure: bool) -> str:
-    """The attributes; new visitors of a link share them."""
-    secure = "; Secure" if is_secure else ""
-    domain = f"; Domain={policy.domain}" if policy.domain else ""
-    return f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}{domain}"
