@@ -62,11 +62,12 @@ def set_plain_class(draft: Draft) -> None:
 def visitors_of(draft: Draft) -> tuple[Visitor, ...]:
     """Under which names this visitor may be known: cookie, hash of the day, hashes of the days around it."""
     link_id = draft.event.link_id
-    names: list[str | int] = [] if draft.cookie_id is None else [draft.cookie_id]
+    visitors: tuple[Visitor, ...] = () if draft.cookie_id is None else ((link_id, draft.cookie_id),)
     if draft.visitor_hash is not None:
-        names.append(draft.visitor_hash)
-        names += draft.visitor_neighbours
-    return tuple((link_id, name) for name in names)
+        visitors += ((link_id, draft.visitor_hash),)
+        for other in draft.visitor_neighbours:
+            visitors += ((link_id, other),)
+    return visitors
 
 
 def judge(drafts: Iterable[Draft], history: History) -> None:

@@ -6,12 +6,13 @@ were read is still not there when they are saved, and can be copied at a third o
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import itemgetter
 from typing import Any
 
 import asyncpg
 
-from flusher.cookies import CookieClick, CookieLife, live
+from flusher.cookies import CookieClick, CookieLife, begin, live
 from flusher.draft import Draft
 from schema.ids import MS_SHIFT
 from schema.links import WINDOW_DAYS_DEFAULT
@@ -42,7 +43,18 @@ async def cookie_lives(connection: Connection, drafts: list[Draft]) -> dict[str,
 
 async def save_cookies(connection: Connection, valid: list[Draft], before: dict[str, CookieLife]) -> None:
     """Carry every cookie on from its life `before` by its valid clicks, which come in click order and are stored."""
-    clicks = _clicks_by_cookie(valid)
+    times = Counter([draft.cookie_id for draft in valid])
+    new_rows: list[tuple[Any, ...]] = []
+    several: list[Draft] = []
+    for draft in valid:
+        name = draft.cookie_id
+        if name is not None:
+            if times[name] == 1 and name not in before:
+                life = begin(_cookie_click(draft))
+                new_rows.append((name, *life, draft.at_ms))
+            else:
+                several.append(draft)
+    clicks = _clicks_by_cookie(several)
     late = {
         name
         for name, of_cookie in clicks.items()
@@ -50,7 +62,6 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
     }
     if late:
         clicks.update(await _histories(connection, list(late)))
-    new_rows: list[tuple[Any, ...]] = []
     old_rows: list[tuple[Any, ...]] = []
     for name, of_cookie in clicks.items():
         life = live(before.get(name) if name not in late else None, of_cookie)
@@ -66,17 +77,14 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
 def _clicks_by_cookie(valid: list[Draft]) -> dict[str, list[CookieClick]]:
     clicks: dict[str, list[CookieClick]] = {}
     for draft in valid:
-        name = draft.cookie_id
-        if name is not None:
-            event = draft.event
-            click = CookieClick(
-                draft.click_id, event.partner_id, event.campaign_version_id, event.window_days
-            )
-            if name in clicks:
-                clicks[name].append(click)
-            else:
-                clicks[name] = [click]
+        if draft.cookie_id is not None:
+            clicks.setdefault(draft.cookie_id, []).append(_cookie_click(draft))
     return clicks
+
+
+def _cookie_click(draft: Draft) -> CookieClick:
+    event = draft.event
+    return CookieClick(draft.click_id, event.partner_id, event.campaign_version_id, event.window_days)
 
 
 async def _histories(connection: Connection, names: list[str]) -> dict[str, list[CookieClick]]:

@@ -188,15 +188,13 @@ class ShardWriter:
                     letters.append(self._letter(draft, reason, None))
         secrets = await self._tools.secrets.around({draft.at_ms // DAY_MS for draft in drafts}, now)
         sources = Sources(self._tools.countries, secrets, self._tools.settings.ip_privacy)
-        enriched: list[Draft] = []
+        faults: list[tuple[Draft, Exception]] = []
         for start in range(0, len(drafts), SLICE):
-            for draft, error in enrich(drafts[start : start + SLICE], sources):
-                if error is None:
-                    enriched.append(draft)
-                else:
-                    letters.append(self._letter(draft, "unreadable", repr(error)))
+            faults += enrich(drafts[start : start + SLICE], sources)
             await asyncio.sleep(0)
-        return enriched, letters
+        letters += [self._letter(draft, "unreadable", repr(error)) for draft, error in faults]
+        unreadable = {id(draft) for draft, _error in faults}
+        return [draft for draft in drafts if id(draft) not in unreadable], letters
 
     def _letter(self, draft: Draft, reason: str, detail: str | None) -> Letter:
         bad = BadEvent(reason, encode_block([tuple(draft.event)])[1:-1], draft.position)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import struct
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +21,8 @@ DAY_MS = 86_400_000
 SECRET_BYTES = 32
 SECRET_DAYS = 2
 """Days, its own included, for which a day's secret exists."""
+
+_SIGNED_64 = struct.Struct(">q").unpack
 
 Secrets = dict[int, Any]
 """Day (since 1970) to a BLAKE2b object that has taken in that day's secret."""
@@ -76,4 +79,5 @@ def visitor_hash(secret: Any, visitor: bytes) -> int:
     """Signed 64-bit hash under a secret of `VisitorSecrets.around`."""
     state = secret.copy()
     state.update(visitor)
-    return int.from_bytes(state.digest(), "big", signed=True)
+    (value,) = _SIGNED_64(state.digest())
+    return int(value)

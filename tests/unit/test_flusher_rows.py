@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusher.draft import Draft
-from flusher.enrich import STEPS, Sources, enrich, host_of, parameters_of, stored_address
+from flusher.enrich import STEPS, Drafts, Sources, enrich, host_of, parameters_of, stored_address
 from flusher.rows import AHEAD_MS_MAX, COLUMNS, OLDEST_MS, fault_of, row_of
 from flusher.visitors import DAY_MS, visitor_bytes, visitor_hash
 from schema.countries import Countries
@@ -38,7 +38,7 @@ def sources(countries: Countries, ip_privacy: Any = "truncate", days: tuple[int,
 
 def row(event: ClickEvent, looked_up: Sources) -> dict[str, Any]:
     draft = Draft(event, "1-0", 0)
-    assert [error for _, error in enrich([draft], looked_up)] == [None]
+    assert enrich([draft], looked_up) == []
     return dict(zip(COLUMNS, row_of(draft), strict=True))
 
 
@@ -54,15 +54,19 @@ def test_a_whole_row(countries: Countries) -> None:
     assert (made["click_class"], made["class_reason"]) == ("valid", None)
 
 
-def test_a_step_that_stumbles_sets_its_event_aside(
+def test_a_step_that_stumbles_sets_only_its_event_aside(
     countries: Countries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_draft: Draft, _sources: Sources) -> None:
-        raise KeyError("odd")
+    def stumble(drafts: Drafts, _sources: Sources) -> None:
+        for draft in drafts:
+            if draft.position == 2:
+                raise KeyError("odd")
 
     monkeypatch.setattr("flusher.enrich.STEPS", (*STEPS, stumble))
-    ((_, error),) = enrich([Draft(EVENT, "1-0", 0)], sources(countries))
-    assert isinstance(error, KeyError)
+    drafts = [Draft(EVENT, "1-0", position) for position in range(4)]
+    ((faulty, error),) = enrich(drafts, sources(countries))
+    assert (faulty, type(error)) == (drafts[2], KeyError)
+    assert len({row_of(drafts[number]) for number in (0, 1, 3)}) == 1
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ def test_the_hash_knows_address_and_browser_but_not_the_day_after(countries: Cou
     assert row(EVENT._replace(user_agent=CHROME + "x"), sources(countries))["visitor_hash"] != today
     tomorrow = EVENT._replace(click_id=(NOW + DAY_MS) << 21)
     draft = Draft(tomorrow, "1-0", 0)
-    list(enrich([draft], sources(countries, days=(0, 1))))
+    enrich([draft], sources(countries, days=(0, 1)))
     assert draft.visitor_hash != today
     assert draft.visitor_neighbours == (today,)
     assert -(1 << 63) <= today < 1 << 63
