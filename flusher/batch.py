@@ -6,6 +6,7 @@ entries have looked like lately into how many to ask for, so that one read neith
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from schema.events import BadEvent, ClickEvent
@@ -92,4 +93,4 @@ class Pace:
         """How many entries fill the rest of that batch, about."""
         rows = (batch.policy.rows_max - batch.rows) / self.rows
         size = (batch.policy.bytes_max - batch.bytes) / self.bytes
-        return max(1, min(int(min(rows, size)) + 1, READ_ENTRIES_MAX))
+        return max(1, min(math.ceil(min(rows, size)), READ_ENTRIES_MAX))

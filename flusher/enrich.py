@@ -215,10 +215,12 @@ def parameters_of(query: str) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
-        if "%" in name or "+" in name:
+        if "%" in name:
             name = unquote_plus(name, errors="replace")
         if name in PARAMETERS and name not in found:
-            text = unquote_plus(value, errors="replace").replace("\0", "")
+            if "%" in value or "+" in value:
+                value = unquote_plus(value, errors="replace")
+            text = value.replace("\0", "")
             if text:
                 found[name] = text[: SOURCE_CHARS_MAX if name == "source" else SUB_CHARS_MAX]
     return found or None

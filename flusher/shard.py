@@ -71,13 +71,21 @@ class ShardWriter:
         self._policy = BatchPolicy(tools.settings.flush_rows_max, tools.settings.flush_age_ms_max)
         self._pace = Pace()
         self._marked_s = 0.0
+        self._storing: asyncio.Task[None] | None = None
         self._margin_ms = tools.settings.capture_budget_ms + IN_FLIGHT_MS
 
     async def serve(self) -> None:
         """Work until stopping finds the stream empty. Raises LeaseLost, NoGroup, or what Redis raises."""
         await self._stream.make_group()
         await self._stream.claim_strays()
-        await self._take_pending()
+        try:
+            await self._take_pending()
+            await self._take_new()
+        finally:
+            await self._drop()
+
+    async def _take_new(self) -> None:
+        """Read and store until stopping finds the stream empty."""
         while True:
             is_last = self._tools.is_stopping.is_set()
             batch = await self._gather()
@@ -98,7 +106,7 @@ class ShardWriter:
                 self._add(batch, entries)
                 after = entries[-1].entry_id
             if not batch.entries:
-                return
+                return await self._stored()
             await self._flush(batch)
 
     async def _gather(self) -> Batch:
@@ -107,6 +115,8 @@ class ShardWriter:
             raise LeaseLost(self._shard)
         batch = Batch(self._policy)
         self._add(batch, await self._read(batch, self._idle_ms()))
+        if not batch.entries:
+            await self._stored()
         if not batch.entries and time.monotonic() - self._marked_s >= MARK_S:
             asked_ms = await self._stream.server_ms()
             self._add(batch, await self._read(batch, 0))
@@ -133,15 +143,36 @@ class ShardWriter:
             self._pace.saw(entry)
 
     async def _flush(self, batch: Batch) -> None:
-        """Store a batch however long it takes, then acknowledge it."""
-        started = time.perf_counter()
+        """Enrich a batch, wait until the one before is stored, and leave this one being stored.
+
+        So PostgreSQL stores one batch while the next is read and enriched; no more than these two are ever held.
+        """
         drafts, letters = await self._drafts(batch)
         through_ms = batch.entries[-1].at_ms - self._margin_ms
         flush = Flush(self._shard, self._stream.name, drafts, letters, through_ms, batch.is_replay)
+        await self._stored()
+        self._storing = asyncio.create_task(self._settle(flush, [entry.entry_id for entry in batch.entries]))
+
+    async def _stored(self) -> None:
+        """Wait until nothing is being stored; raises what ended it."""
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            await storing
+
+    async def _drop(self) -> None:
+        """Stop storing, if something still is: its entries stay pending for whoever comes next."""
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
+
+    async def _settle(self, flush: Flush, entry_ids: list[str]) -> None:
+        """Store a flush however long it takes, then acknowledge its entries."""
+        started = time.perf_counter()
         stored = await self._insist(flush)
-        await self._stream.acknowledge([entry.entry_id for entry in batch.entries])
+        await self._stream.acknowledge(entry_ids)
         report_batch(self._shard, stored, time.perf_counter() - started)
-        report_lag(self._shard, through_ms, await self._stream.length())
+        report_lag(self._shard, flush.through_ms, await self._stream.length())
 
     async def _insist(self, flush: Flush) -> Stored:
         """Store it, trying again for as long as PostgreSQL is away and the lease is ours."""
