@@ -24,6 +24,7 @@ from schema.settings import Settings
 ALLOW = "GET, HEAD, OPTIONS"
 FIXED = frozenset({"/", "/robots.txt", "/favicon.ico"})
 ROOMS = ("/-/", "/.well-known/")
+INTAKE = frozenset({"/-/pb", "/-/px.gif", "/-/conversions", "/-/refunds", "/-/leads"})
 
 
 class Tally:
@@ -56,12 +57,18 @@ class DoorApp:
     """The ASGI callable. `is_ready` says whether a redirect can be served and a click kept."""
 
     def __init__(
-        self, settings: Settings, redirector: Redirector, tally: Tally, is_ready: Callable[[], bool]
+        self,
+        settings: Settings,
+        redirector: Redirector,
+        tally: Tally,
+        is_ready: Callable[[], bool],
+        intake: ASGIApp,
     ) -> None:
         self._redirector = redirector
         self._tally = tally
         self._trusted: tuple[Network, ...] = settings.trusted_networks
         self._rooms: ASGIApp = _rooms(settings, is_ready)
+        self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,7 +77,7 @@ class DoorApp:
             return
         path: str = scope["path"]
         if path in FIXED or path.startswith(ROOMS):
-            await self._rooms(scope, receive, send)
+            await (self._intake if path in INTAKE else self._rooms)(scope, receive, send)
             return
         await self._redirect(path[1:], scope, send)
 
@@ -103,7 +110,7 @@ def _method_answer(method: str) -> Answer:
 
 
 def _rooms(settings: Settings, is_ready: Callable[[], bool]) -> Router:
-    """The routes that are not codes. Conversion intake and consent get theirs here."""
+    """The routes that are not codes. Conversion intake is no part of them: a postback wants a redirect's speed."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -20,6 +20,8 @@ import uvicorn
 import uvloop
 
 from redirector.app import DoorApp, Tally
+from redirector.appender import Appender
+from redirector.entrance import Entrance
 from redirector.link_cache import LinkCache
 from redirector.recorder import Recorder
 from redirector.redirect import Caps, Redirector
@@ -28,9 +30,8 @@ from redirector.spool import Spool
 from redirector.worker_number import NoWorkerNumber, WorkerNumber
 from schema import keys
 from schema.countries import Countries
-from schema.events import FIELD_BLOCK
 from schema.logs import set_up_logs
-from schema.redis_client import UNREACHABLE, RedisClient, connect_redis
+from schema.redis_client import UNREACHABLE, connect_redis
 from schema.settings import Settings
 
 REQUEST_HEAD_S_MAX = 10
@@ -54,7 +55,7 @@ class Door:
         self._follower = connect_redis(settings.redis_url, timeout_s=None, connections_max=2)
         self.links = LinkCache(self._client, self._follower, settings.link_cache_max, settings.fallback_url)
         self.recorder = Recorder(
-            Appender(self._client, settings.stream_shards, first_shard=slot),
+            Appender(self._client, [keys.clicks(shard) for shard in range(settings.stream_shards)], slot),
             self._client.ping,
             Spool(data_dir / "spool", settings.spool_mb_max * MEGABYTE),
             settings.capture_budget_ms / 1000,
@@ -69,7 +70,8 @@ class Door:
             Caps(self._client),
             Countries(settings.geoip_db, data_dir),
         )
-        self.app = DoorApp(settings, redirector, self.tally, lambda: self.number.is_held)
+        self.intake = Entrance(settings, self._client, self.links, slot)
+        self.app = DoorApp(settings, redirector, self.tally, lambda: self.number.is_held, self.intake)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -83,6 +85,7 @@ class Door:
             self.links.preload(values)
             _log.warning("started_without_redis", error=repr(error), links=len(values))
         self.recorder.recover()
+        self.intake.recover()
         for work in (self.links.follow(), self.number.keep_renewing(), self._count(), self._keep_snapshot()):
             self._tasks.append(asyncio.create_task(_supervised(work)))
         _log.info("door_started", slot=self._slot)
@@ -93,6 +96,7 @@ class Door:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.recorder.close()
+        await self.intake.close()
         await self.number.release()
         self._write_snapshot()
         self.tally.export()
@@ -116,21 +120,6 @@ class Door:
             write_snapshot(self._snapshots, self._slot, self.links.cached())
         except OSError as error:
             _log.error("snapshot_not_written", error=repr(error))
-
-
-class Appender:
-    """Appends blocks to the click streams, one shard after the other so that none grows hotter than the rest."""
-
-    def __init__(self, client: RedisClient, shards: int, first_shard: int) -> None:
-        self._client: Any = client
-        self._streams = [keys.clicks(shard) for shard in range(shards)]
-        self._next = first_shard
-
-    async def __call__(self, payload: bytes) -> None:
-        """Raises one of `UNREACHABLE` when Redis did not acknowledge."""
-        stream = self._streams[self._next % len(self._streams)]
-        self._next += 1
-        await self._client.execute_command("XADD", stream, "*", FIELD_BLOCK, payload)
 
 
 async def _supervised(work: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -86,6 +87,8 @@ class LinkCache:
         self._last_change: bytes = b"0-0"
         self.is_following = False
         self.hits = 0
+        self.also_tell: Callable[[bytes], None] | None = None
+        """Told of every change too: keys of the API are announced in the same stream."""
 
     def get(self, code: str) -> CachedLink | None:
         """The link, if this process holds it."""
@@ -209,6 +212,8 @@ class LinkCache:
 
     def _forget(self, code: bytes) -> None:
         self._changes += 1
+        if self.also_tell is not None:
+            self.also_tell(code)
         if code == EVERYTHING:
             self._stale, self._links = self._links, Generations(self._links_max)
             self._negatives = Generations(NEGATIVES_MAX)

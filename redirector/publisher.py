@@ -1,4 +1,4 @@
-"""The publisher: brings changed links and API keys from PostgreSQL to Redis, where the doors read them.
+"""The publisher: brings changed links, API keys and vendors from PostgreSQL to Redis, where the doors read them.
 
 Triggers leave a row in `outbox` for everything that changed; the active publisher turns rows into Redis values,
 announces each changed code on the change stream, and only then deletes the rows, so a crash anywhere repeats
@@ -19,6 +19,7 @@ import orjson
 import structlog
 
 from redirector.shelf import Shelf
+from redirector.vendor_shelf import publish_outcomes, publish_vendors, refill_vendors
 from schema import metrics, postgres, redis_client
 from schema.queries import load_queries
 from schema.settings import Settings
@@ -110,12 +111,18 @@ async def publish_changes(connection: asyncpg.Connection, shelf: Shelf) -> int:
     metrics.PUBLISHER_LAG.set(max((change["age_s"] for change in changes), default=0.0))
     if not changes:
         return 0
-    for topic in (*TOPICS, "key"):
-        entities = sorted({change["entity_id"] for change in changes if change["topic"] == topic})
+    for topic in (*TOPICS, "key", "vendor", "outcome"):
+        of_topic = [change for change in changes if change["topic"] == topic]
+        entities = sorted({change["entity_id"] for change in of_topic})
         if not entities:
             continue
-        if topic == "key":
-            await _publish_keys(connection, shelf, "keys_changed", entities)
+        if topic == "outcome":
+            await publish_outcomes(connection, shelf, [change["outbox_id"] for change in of_topic])
+        elif topic == "vendor":
+            await _publish_vendors(connection, shelf, entities)
+        elif topic == "key":
+            rows = await _publish_keys(connection, shelf, "keys_changed", entities)
+            await shelf.announce_keys([row["key_hash"] for row in rows])
         else:
             await _publish_topic(connection, shelf, topic, entities)
         metrics.PUBLISHED.labels(topic).inc(len(entities))
@@ -150,6 +157,12 @@ async def _publish_page(
     await shelf.put_links([(row["code"], row["value"]) for row in page])
 
 
+async def _publish_vendors(connection: asyncpg.Connection, shelf: Shelf, vendor_ids: Sequence[int]) -> None:
+    async with connection.transaction():
+        await connection.execute(SQL["begin_step"], STEP_LOCK)
+        await publish_vendors(connection, shelf, vendor_ids)
+
+
 async def _publish_keys(
     connection: asyncpg.Connection, shelf: Shelf, query: str, *parameters: object
 ) -> list[asyncpg.Record]:
@@ -165,8 +178,8 @@ async def _publish_keys(
 
 
 def _key_value(row: asyncpg.Record) -> bytes:
-    """What the door may know of a key: whose it is."""
-    return orjson.dumps({name: row[name] for name in ("role", "vendor_id", "partner_id")})
+    """What the door may know of a key: whose it is, and until when."""
+    return orjson.dumps({name: row[name] for name in ("role", "vendor_id", "partner_id", "expires_at_ms")})
 
 
 async def refill(connection: asyncpg.Connection, shelf: Shelf, on_progress: Progress) -> int:
@@ -181,6 +194,7 @@ async def refill(connection: asyncpg.Connection, shelf: Shelf, on_progress: Prog
         done += len(page)
         on_progress(done, max(total, done))
     await _refill_keys(connection, shelf)
+    await refill_vendors(connection, shelf)
     await shelf.announce(["*"])
     await shelf.mark_filled()
     return done

@@ -1,4 +1,4 @@
-"""Keeps clicks: every click handed to `keep` is durable before the returned future is done.
+"""Keeps clicks and reports of conversions: every click handed to `keep` is durable before the returned future is done.
 
 All clicks that arrive in one turn of the event loop, or while earlier blocks are on their way, travel as one block:
 one XADD, one acknowledgement. A lone click waits for no timer. Where Redis does not acknowledge within the budget
@@ -13,9 +13,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
+from prometheus_client import Counter, Gauge, Histogram
 
 from redirector.spool import Segment, Spool, SpoolFull
 from schema import metrics
@@ -42,18 +43,57 @@ class NotKept(Exception):
     """Neither Redis nor the spool could keep the click; the visitor must not be redirected."""
 
 
+class Measures(NamedTuple):
+    """The metrics of one recorder: clicks and reports of conversions are counted apart."""
+
+    captured: Counter
+    refused: Counter
+    seconds: Histogram
+    block: Histogram
+    spooled: Counter
+    spool_bytes: Gauge
+
+
+CLICKS = Measures(
+    metrics.CLICKS_CAPTURED,
+    metrics.CLICKS_REFUSED,
+    metrics.CAPTURE_SECONDS,
+    metrics.BLOCK_CLICKS,
+    metrics.SPOOL_CLICKS,
+    metrics.SPOOL_BYTES,
+)
+REPORTS = Measures(
+    metrics.REPORTS_CAPTURED,
+    metrics.REPORTS_REFUSED,
+    metrics.REPORT_CAPTURE_SECONDS,
+    metrics.BLOCK_REPORTS,
+    metrics.SPOOL_REPORTS,
+    metrics.REPORT_SPOOL_BYTES,
+)
+
+
 class Recorder:
-    """The door's one way to keep a click. Create it inside a running event loop."""
+    """The door's one way to keep a click, or a report. Create it inside a running event loop."""
 
     def __init__(
-        self, append: Append, ping: Callable[[], Awaitable[object]], spool: Spool, budget_s: float
+        self,
+        append: Append,
+        ping: Callable[[], Awaitable[object]],
+        spool: Spool,
+        budget_s: float,
+        measures: Measures = CLICKS,
+        block_max: int = BLOCK_CLICKS_MAX,
+        waiting_max: int = CLICKS_WAITING_MAX,
     ) -> None:
+        self._measures = measures
+        self._block_max = block_max
+        self._waiting_max = waiting_max
         self._append = append
         self._ping = ping
         self._spool = spool
         self._budget_s = budget_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[object, ...]] = []
+        self._waiting: list[Any] = []
         self._acknowledgement: Acknowledgement = self._loop.create_future()
         self._is_scheduled = False
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -61,10 +101,10 @@ class Recorder:
         self._recovery: asyncio.Task[None] | None = None
         self.is_redis_up = True
 
-    def keep(self, event: tuple[object, ...]) -> Acknowledgement:
-        """Keep one click (a tuple in `ClickEvent` order). Await the result before answering; it raises NotKept."""
+    def keep(self, event: tuple[object, ...] | dict[str, Any]) -> Acknowledgement:
+        """Keep one click (a tuple in `ClickEvent` order) or report (see `schema.conversions`). Await the result before answering; it raises NotKept."""
         acknowledgement = self._acknowledgement
-        if len(self._waiting) >= CLICKS_WAITING_MAX:
+        if len(self._waiting) >= self._waiting_max:
             refused: Acknowledgement = self._loop.create_future()
             refused.set_exception(NotKept("too many clicks are waiting"))
             return refused
@@ -89,16 +129,16 @@ class Recorder:
         self._in_flight.discard(task)
         self._send()
 
-    async def _bring_home(self, clicks: list[tuple[object, ...]], acknowledgement: Acknowledgement) -> None:
+    async def _bring_home(self, clicks: list[Any], acknowledgement: Acknowledgement) -> None:
         """Make the clicks durable one way or the other and settle their acknowledgement, whatever happens."""
         try:
-            for start in range(0, len(clicks), BLOCK_CLICKS_MAX):
-                block = clicks[start : start + BLOCK_CLICKS_MAX]
+            for start in range(0, len(clicks), self._block_max):
+                block = clicks[start : start + self._block_max]
                 await self._make_durable(encode_block(block), len(block))
         except BaseException as error:
             if not isinstance(error, SpoolFull):
                 _log.error("block_not_kept", error=repr(error))
-            metrics.CLICKS_REFUSED.inc(len(clicks))
+            self._measures.refused.inc(len(clicks))
             if not acknowledgement.done():
                 acknowledgement.set_exception(NotKept(str(error)))
                 acknowledgement.exception()  # read here: a block whose visitors all left is not reported twice
@@ -116,13 +156,13 @@ class Recorder:
             except UNREACHABLE as error:
                 self._redis_is_away(error)
             else:
-                metrics.CAPTURE_SECONDS.observe(time.perf_counter() - started)
-                metrics.BLOCK_CLICKS.observe(clicks)
-                metrics.CLICKS_CAPTURED.labels("stream").inc(clicks)
+                self._measures.seconds.observe(time.perf_counter() - started)
+                self._measures.block.observe(clicks)
+                self._measures.captured.labels("stream").inc(clicks)
                 return
         await self._loop.run_in_executor(self._disk, self._spool.append, payload)
-        metrics.CLICKS_CAPTURED.labels("spool").inc(clicks)
-        metrics.SPOOL_CLICKS.labels("written").inc(clicks)
+        self._measures.captured.labels("spool").inc(clicks)
+        self._measures.spooled.labels("written").inc(clicks)
 
     def _redis_is_away(self, error: Exception) -> None:
         if self.is_redis_up:
@@ -148,7 +188,7 @@ class Recorder:
             except (*UNREACHABLE, OSError) as error:
                 _log.debug("spool_waits", error=repr(error))
                 self.is_redis_up = self.is_redis_up and not isinstance(error, UNREACHABLE)
-                metrics.SPOOL_BYTES.set(self._spool.bytes_waiting())
+                self._measures.spool_bytes.set(self._spool.bytes_waiting())
             await asyncio.sleep(RECOVERY_PAUSE_S)
 
     async def _replay(self) -> None:
@@ -162,7 +202,7 @@ class Recorder:
                 raise
             segment.delete()
             _log.info("spool_replayed", segment=segment.path.name, blocks=blocks)
-        metrics.SPOOL_BYTES.set(self._spool.bytes_waiting())
+        self._measures.spool_bytes.set(self._spool.bytes_waiting())
 
     async def _replay_segment(self, segment: Segment) -> int:
         blocks = 0
@@ -170,7 +210,7 @@ class Recorder:
             async with asyncio.timeout(10.0):
                 await self._append(payload)
             blocks += 1
-            metrics.SPOOL_CLICKS.labels("replayed_blocks").inc()
+            self._measures.spooled.labels("replayed_blocks").inc()
         return blocks
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The shelf: how published links, API keys and click caps are laid down in Redis, in bounded pipelines.
+"""The shelf: how published links, API keys, vendors and click caps are laid down in Redis, in bounded pipelines.
 
 The publisher calls it; the doors read what lies there. Values are written before they are announced, in two round
 trips, because the nodes of a Redis Cluster keep no order between each other.
@@ -17,6 +17,8 @@ from schema.ids import wall_clock_ms
 from schema.redis_client import RedisClient
 
 PIPELINE_COMMANDS = 500
+OUTCOME_S = 60
+"""How long an outcome can be asked for after it was handed out."""
 RAISE_TO = """
 if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
 """
@@ -56,6 +58,24 @@ class Shelf:
                 pipeline.set(keys.link(code), value)
             await pipeline.execute()
 
+    async def put_values(self, values: Sequence[tuple[str, str]]) -> None:
+        """Write values under keys of their own."""
+        for chunk in _chunks(values):
+            pipeline = self._client.pipeline(transaction=False)
+            for name, value in chunk:
+                pipeline.set(name, value)
+            await pipeline.execute()
+
+    async def put_outcomes(self, outcomes: Sequence[tuple[str, bytes]]) -> None:
+        """Hand the outcome bodies of reports to the doors that wait for them."""
+        for chunk in _chunks(outcomes):
+            pipeline = self._client.pipeline(transaction=False)
+            for report_id, body in chunk:
+                pipeline.set(keys.outcome(report_id), body, ex=OUTCOME_S)
+                entry = {"r": report_id, "b": body}
+                pipeline.xadd(keys.OUTCOMES, entry, maxlen=keys.OUTCOMES_MAX, approximate=True)
+            await pipeline.execute()
+
     async def announce(self, codes: Sequence[str]) -> None:
         """Tell every door that these codes changed; `*` stands for all of them."""
         for chunk in _chunks(codes):
@@ -92,6 +112,10 @@ class Shelf:
             await pipeline.execute()
         for key_hash in over:
             await self._client.delete(keys.api_key(key_hash))
+
+    async def announce_keys(self, key_hashes: Sequence[str]) -> None:
+        """Tell every door that these API keys changed."""
+        await self.announce([keys.NO_CODE + keys.api_key(key_hash) for key_hash in key_hashes])
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -17,6 +17,8 @@ from schema.events import BadEvent
 CONVERSION: Final = "conversion"
 REFUND: Final = "refund"
 LEAD: Final = "lead"
+REFUSED: Final = "refused"
+"""A report of a known vendor that nobody could be told is wrong (a pixel): kept to become a dead letter."""
 VERSION: Final = 1
 
 ID_CHARS_MAX = 255
@@ -41,12 +43,14 @@ conversion: conversion_id, event, transaction_id, amount (text with the currency
     ip, user_agent, is_awaited, is_import.
 refund: conversion_id, event, transaction_id, refund_id, amount (None: all that is left), currency, reason.
 lead: external_lead_id, click_id, cookie_id, customer_id, email.
+refused: faults, query.
 """
 
 _REQUIRED: dict[str, dict[str, type]] = {
     CONVERSION: {"conversion_id": str, "event": str, "amount": str, "currency": str},
     REFUND: {"conversion_id": str, "event": str, "transaction_id": str, "refund_id": str, "reason": str},
     LEAD: {"external_lead_id": str},
+    REFUSED: {},
 }
 _EVERY: dict[str, type] = {"report_id": str, "vendor_id": int, "received_ms": int, "occurred_ms": int}
 

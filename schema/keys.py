@@ -10,6 +10,9 @@ LINK_CHANGES = "links:changes"
 LINK_CHANGES_MAX = 100_000
 """A door that was away for more changes than this forgets its whole cache instead."""
 
+NO_CODE = "-/"
+"""What no code begins with: in the change stream, the name of a key or vendor that changed follows it."""
+
 WORKERS = "workers"
 """Hash worker number -> JSON of its lease (owner, until_ms, high_ms)."""
 

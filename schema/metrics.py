@@ -60,6 +60,54 @@ FLUSH_ROWS = Histogram(
     "clickledger_flush_rows", "Clicks in one flush.", buckets=(1, 10, 100, 1000, 5000, 20000, 100000)
 )
 DEAD_LETTERS = Counter("clickledger_dead_letters_total", "Events set aside, by reason.", ["reason"])
+CONVERSION_REQUESTS = Counter(
+    "clickledger_conversion_requests_total",
+    "Answers of the conversion endpoints, by endpoint and status.",
+    ["endpoint", "status"],
+)
+PIXEL_FAULTS = Counter(
+    "clickledger_pixel_faults_total", "Pixels that reported nothing we could take, by reason.", ["reason"]
+)
+REPORTS_CAPTURED = Counter(
+    "clickledger_reports_captured_total",
+    "Conversions, refunds and leads made durable, by path.",
+    ["path"],
+)
+REPORTS_REFUSED = Counter(
+    "clickledger_reports_refused_total", "Reports that could not be kept and were answered 503."
+)
+REPORT_CAPTURE_SECONDS = Histogram(
+    "clickledger_report_capture_seconds",
+    "From append to acknowledgement of a block of reports.",
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1),
+)
+BLOCK_REPORTS = Histogram(
+    "clickledger_block_reports", "Reports in one appended block.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 200)
+)
+REPORT_SPOOL_BYTES = Gauge(
+    "clickledger_report_spool_bytes",
+    "Bytes of reports waiting in the spool.",
+    multiprocess_mode="livemax",
+)
+SPOOL_REPORTS = Counter(
+    "clickledger_spool_reports_total", "Reports that went through the spool, by step.", ["step"]
+)
+REPORT_STREAM_LENGTH = Gauge(
+    "clickledger_report_stream_entries",
+    "Entries in a conversion stream.",
+    ["shard"],
+    multiprocess_mode="mostrecent",
+)
+REPORTS_STORED = Counter(
+    "clickledger_reports_stored_total",
+    "Reports committed to PostgreSQL, by kind and outcome.",
+    ["kind", "outcome"],
+)
+OUTCOMES_AWAITED = Gauge(
+    "clickledger_outcomes_awaited",
+    "Requests waiting for the outcome of a conversion.",
+    multiprocess_mode="livesum",
+)
 PUBLISHED = Counter("clickledger_published_total", "Changes brought to Redis, by topic.", ["topic"])
 PUBLISHER_LAG = Gauge(
     "clickledger_publisher_lag_seconds",

@@ -166,7 +166,8 @@ def test_keys_come_and_go(settings: Settings, client: redis.Redis) -> None:
         plaintext = await create_key(connection, "admin", None, None, "mine")
         name = keys.api_key(hash_key(plaintext))
         await eventually(lambda: client.get(name))
-        assert orjson.loads(client.get(name)) == {"role": "admin", "vendor_id": None, "partner_id": None}  # type: ignore[arg-type]
+        value = {"role": "admin", "vendor_id": None, "partner_id": None, "expires_at_ms": None}
+        assert orjson.loads(client.get(name)) == value  # type: ignore[arg-type]
         await revoke_key(connection, 1)
         await eventually(lambda: client.get(name) is None)
         short_lived = await create_key(connection, "admin")
