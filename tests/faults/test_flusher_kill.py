@@ -104,7 +104,9 @@ class Proxy:
         self._target = (parts.hostname or "127.0.0.1", parts.port or 6379)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        self.url = parts._replace(netloc=f"127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+        user, at, _ = parts.netloc.rpartition("@")
+        port = self._listener.getsockname()[1]
+        self.url = parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
         self.hold_at: bytes | None = None
         self.held = threading.Event()
         self.is_refusing = False
