@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
-from schema.events import BadEvent, ClickEvent
+from schema.events import BadEvent
 
 BATCH_BYTES_MAX = 32 << 20
 """Of payload; decoded and enriched it takes about five times as much."""
@@ -27,10 +28,10 @@ class BatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stream entry, decoded. `bytes` is the length of its payload."""
+    """One stream entry, decoded: clicks, or reports of conversions. `bytes` is the length of its payload."""
 
     entry_id: str
-    events: list[ClickEvent]
+    events: list[Any]
     bad: list[BadEvent]
     bytes: int
 

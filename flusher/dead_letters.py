@@ -26,12 +26,16 @@ REASONS = frozenset(
         "bad_text",
         "bad_time",
         "bad_import_key",
+        "bad_amount",
+        "bad_fields",
+        "unknown_vendor",
+        "unknown_event",
         "unreadable",
         "refused",
     }
 )
 """`unreadable`: an enrichment step stumbled over it; `refused`: PostgreSQL would not take the row; `detail` says
-more. The others are faults of the event itself."""
+more. `unknown_event`: an event type nobody made yet, to be replayed once it is; `bad_fields`: what a pixel reported. The others are faults of the event itself."""
 DETAIL_CHARS_MAX = 1_000
 PAYLOAD_BYTES_MAX = 8 << 20
 PAGE_MAX = 1_000

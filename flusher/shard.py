@@ -37,8 +37,8 @@ MARK_S = 1.0
 """How often an idle shard's watermark moves."""
 IN_FLIGHT_MS = 500
 """On top of the capture budget: how long after its click's time a block may still be on its way into the stream."""
-SLICE = 500
-"""Drafts enriched before the loop lets other shards and the lease have a turn: about 10 ms."""
+SLICE = 100
+"""Drafts enriched before the loop has another turn, 1 ms: PostgreSQL must not wait long for the next of a COPY."""
 NOT_WELL = (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InternalClientError)
 """PostgreSQL away, restarting, full, locked: try again later. Faults of the data never get here (see `store`)."""
 
@@ -210,7 +210,7 @@ class ShardWriter:
         now = wall_clock_ms()
         for entry in batch.entries:
             letters += [letter_of(self._stream.name, entry.entry_id, bad) for bad in entry.bad]
-            for position, event in zip(_places(entry), entry.events, strict=True):
+            for position, event in zip(places(entry), entry.events, strict=True):
                 draft = Draft(event, entry.entry_id, position)
                 reason = fault_of(event, now)
                 if reason is None:
@@ -232,7 +232,7 @@ class ShardWriter:
         return letter_of(self._stream.name, draft.entry_id, bad, detail)
 
 
-def _places(entry: Entry) -> Iterable[int]:
+def places(entry: Entry) -> Iterable[int]:
     """Where in its block each event of an entry stood."""
     bad = {event.position for event in entry.bad}
     return [place for place in range(entry.rows) if place not in bad] if bad else range(entry.rows)

@@ -20,6 +20,7 @@ from flusher.cookie_store import cookie_lives, save_cookies
 from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
 from flusher.draft import Draft
 from flusher.imports import settle_imports, stored_ids
+from flusher.late_clicks import note_late_clicks
 from flusher.partitions import ensure_month
 from flusher.rows import COLUMNS, row_of
 from flusher.seeds import seed
@@ -135,6 +136,7 @@ class Store:
             valid = [draft for draft in drafts if draft.click_class == "valid"]
             await save_cookies(connection, valid, lives)
             await count_clicks(connection, valid)
+            await note_late_clicks(connection, flush.shard, valid)
             await add_letters(connection, flush.letters)
             await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))
         by_class = Counter(draft.click_class for draft in drafts)

@@ -1,4 +1,4 @@
-"""One click stream as the writer sees it: its consumer group, reading, acknowledging, trimming.
+"""One stream of clicks or reports as the writer sees it: its consumer group, reading, acknowledging, trimming.
 
 Every shard has one consumer name, whoever holds its lease: what a killed writer had read but not acknowledged is
 simply ours when we read our own pending entries. All Redis stream commands of the writer are in this file.
@@ -6,12 +6,14 @@ simply ours when we read our own pending entries. All Redis stream commands of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from flusher.batch import Entry
 from schema import keys
+from schema.conversions import decode_reports
 from schema.events import FIELD_BLOCK, BadEvent, decode_block
 from schema.redis_client import RedisClient
 
@@ -20,16 +22,22 @@ STRAY_IDLE_MS = 60_000
 _SERVER_TIME = "redis.call('exists', KEYS[1]); return redis.call('time')"
 FROM_START = "0-0"
 
+Decode = Callable[[bytes], tuple[list[Any], list[BadEvent]]]
+"""A block's payload to its events, and what is none."""
+
 
 class NoGroup(Exception):
     """The stream has lost its consumer group: Redis was emptied or restored."""
 
 
 class ClickStream:
-    """The stream of one shard, read by the writer's group."""
+    """The click stream of one shard, read by the writer's group."""
+
+    _name = staticmethod(keys.clicks)
+    _decode: Decode = staticmethod(decode_block)
 
     def __init__(self, redis: RedisClient, shard: int) -> None:
-        self.name = keys.clicks(shard)
+        self.name = self._name(shard)
         self._redis = redis
         self._consumer = f"shard-{shard}"
 
@@ -75,7 +83,11 @@ class ClickStream:
             if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
                 raise NoGroup(self.name) from error
             raise
-        return [_entry(entry_id, fields) for _name, entries in reply or () for entry_id, fields in entries]
+        return [
+            _entry(entry_id, fields, self._decode)
+            for _name, entries in reply or ()
+            for entry_id, fields in entries
+        ]
 
     async def acknowledge(self, entry_ids: list[str]) -> None:
         """Delete stored entries, then acknowledge them; call after COMMIT.
@@ -105,7 +117,14 @@ class ClickStream:
         return int(seconds) * 1000 + int(micros) // 1000
 
 
-def _entry(raw_id: bytes, fields: dict[bytes, bytes] | None) -> Entry:
+class ReportStream(ClickStream):
+    """The stream of one shard's conversions, refunds and leads."""
+
+    _name = staticmethod(keys.conversions)
+    _decode = staticmethod(decode_reports)
+
+
+def _entry(raw_id: bytes, fields: dict[bytes, bytes] | None, decode: Decode) -> Entry:
     """A decoded entry; one that was deleted while pending is empty, one without a block is bad."""
     entry_id = raw_id.decode()
     if not fields:
@@ -113,5 +132,5 @@ def _entry(raw_id: bytes, fields: dict[bytes, bytes] | None) -> Entry:
     payload = fields.get(FIELD_BLOCK)
     if payload is None:
         return Entry(entry_id, [], [BadEvent("not_a_block", repr(fields).encode()[:10_000])], 0)
-    events, bad = decode_block(payload)
+    events, bad = decode(payload)
     return Entry(entry_id, events, bad, len(payload))

@@ -1,4 +1,4 @@
-"""The writer process: one task a shard, each holding its lease or waiting for it, and one that makes partitions.
+"""The writer process: two tasks a shard, for its clicks and for its reports of conversions, each holding its lease or waiting for it, and one that makes partitions.
 
 `run_flusher` is the process, started by the supervisor or `clickledger flusher`. Any number of writers may run:
 each shard has one that works, the others stand by and take over when its lease ends.
@@ -20,9 +20,11 @@ import uvloop
 from flusher.backoff import Backoff
 from flusher.lease import Lease
 from flusher.partitions import ensure_ahead
+from flusher.report_shard import ReportShard
+from flusher.report_store import ReportStore
 from flusher.shard import NOT_WELL, LeaseLost, ShardWriter, Tools
 from flusher.store import Store, set_codecs
-from flusher.stream import ClickStream, NoGroup
+from flusher.stream import ClickStream, NoGroup, ReportStream
 from flusher.visitors import VisitorSecrets
 from schema import keys
 from schema.agents import read_agent
@@ -67,9 +69,9 @@ async def _run(settings: Settings) -> None:
 async def write(settings: Settings, is_stopping: asyncio.Event) -> None:
     """Serve every shard until `is_stopping`, then until the streams are empty or `STOP_S` is over."""
     assert settings.database_url is not None and settings.redis_url is not None
-    redis = connect_redis(settings.redis_url, connections_max=3 * settings.stream_shards + 4)
+    redis = connect_redis(settings.redis_url, connections_max=6 * settings.stream_shards + 4)
     pool = await connect_pool(
-        settings.database_url, "flusher", connections_max=settings.stream_shards + 2, prepare=set_codecs
+        settings.database_url, "flusher", connections_max=2 * settings.stream_shards + 2, prepare=set_codecs
     )
     countries = await asyncio.to_thread(Countries, settings.geoip_db, settings.data_dir)
     await asyncio.to_thread(
@@ -94,6 +96,9 @@ async def _serve_all(tools: Tools, pool: asyncpg.Pool, redis: RedisClient) -> No
             lease = Lease(redis, keys.lease(shard), token, LEASE_MS)
             writer = ShardWriter(shard, ClickStream(redis, shard), lease, tools)
             tasks.append(group.create_task(_serve_shard(writer, lease, tools)))
+            lease = Lease(redis, keys.conversion_lease(shard), token, LEASE_MS)
+            reports = ReportShard(shard, ReportStream(redis, shard), lease, tools, ReportStore(pool))
+            tasks.append(group.create_task(_serve_shard(reports, lease, tools)))
         await tools.is_stopping.wait()
         _done, late = await asyncio.wait(tasks, timeout=STOP_S)
         for task in late:
@@ -101,7 +106,7 @@ async def _serve_all(tools: Tools, pool: asyncpg.Pool, redis: RedisClient) -> No
     log.info("writer_stopped", is_drained=not late)
 
 
-async def _serve_shard(writer: ShardWriter, lease: Lease, tools: Tools) -> None:
+async def _serve_shard(writer: ShardWriter | ReportShard, lease: Lease, tools: Tools) -> None:
     """Take the lease, serve, and begin again after whatever ended it."""
     backoff = Backoff()
     while not tools.is_stopping.is_set():
@@ -122,7 +127,7 @@ async def _serve_shard(writer: ShardWriter, lease: Lease, tools: Tools) -> None:
         await _pause(tools.is_stopping, wait_s)
 
 
-async def _serve_holding(writer: ShardWriter, lease: Lease) -> None:
+async def _serve_holding(writer: ShardWriter | ReportShard, lease: Lease) -> None:
     """Serve with the lease renewed beside it, and give it back at the end."""
     keeper = asyncio.create_task(_keep(lease))
     try:

@@ -43,7 +43,7 @@ conversion: conversion_id, event, transaction_id, amount (text with the currency
     ip, user_agent, is_awaited, is_import.
 refund: conversion_id, event, transaction_id, refund_id, amount (None: all that is left), currency, reason.
 lead: external_lead_id, click_id, cookie_id, customer_id, email.
-refused: faults, query.
+refused: faults, fields (as given), customer_id, customer_email, ip, user_agent.
 """
 
 _REQUIRED: dict[str, dict[str, type]] = {

@@ -107,9 +107,7 @@ class Endpoints:
         if not given.faults:
             await self._recorder.keep(event)
             return None
-        told = {"faults": [tuple(fault) for fault in given.faults], "query": request.query.decode("latin-1")}
-        kept = ("v", "report_id", "vendor_id", "received_ms", "occurred_ms")
-        await self._recorder.keep({"kind": REFUSED, **{name: event[name] for name in kept}, **told})
+        await self._recorder.keep(_refused_event(event, given))
         return "bad_fields"
 
     def _add_visitor(self, given: Postback, request: Request) -> None:
@@ -191,6 +189,19 @@ def _read_given(given: Postback, desk: Desk) -> Event:
     event = conversion_of(Fields(given.fields, faults), desk)
     given.faults.extend(Fault(given.names.get(fault.field, fault.field), fault.message) for fault in faults)
     return event
+
+
+def _refused_event(event: Event, given: Postback) -> Event:
+    """What a pixel reported and nobody could be told is wrong. The writer hashes who bought, as of any report."""
+    kept = ("v", "report_id", "vendor_id", "received_ms", "occurred_ms")
+    names = ("customer_id", "customer_email", "ip", "user_agent")
+    return {
+        "kind": REFUSED,
+        **{name: event[name] for name in kept},
+        **{name: given.fields.get(name) for name in names},
+        "faults": [tuple(fault) for fault in given.faults],
+        "fields": {name: value for name, value in given.fields.items() if name not in names},
+    }
 
 
 def _bearer(request: Request) -> str:
