@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from flusher.customers import customer_hash, email_hash
 from schema.conversions import LEAD, REFUSED, Event
+from schema.customers import customer_hash, email_hash
 from schema.money import BadAmount, is_currency, parse_amount
 
 INT_MAX = (1 << 31) - 1

@@ -1,7 +1,8 @@
-"""Customers become keyed hashes here, before anything of them reaches PostgreSQL.
+"""Customers become keyed hashes here, before anything of them reaches PostgreSQL. Pure.
 
 Ids and e-mails are normalised, then hashed under their vendor's own random key: hashes of two vendors never compare,
-and without the key nobody can try out addresses. Ids and e-mails are told apart inside the hash.
+and without the key nobody can try out addresses. Ids and e-mails are told apart inside the hash. The writer hashes
+what is reported; the ledger hashes a partner's own addresses to see whether buyer and partner are one.
 """
 
 from __future__ import annotations
