@@ -16,7 +16,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from redirector.decision import Outcome
-from redirector.redirect import Answer, Redirector
+from redirector.recorder import NotKept
+from redirector.redirect import Answer, Redirector, unavailable
 from redirector.visitor import Network, Visit
 from schema import metrics
 from schema.settings import Settings
@@ -85,20 +86,27 @@ class DoorApp:
         started = time.perf_counter()
         method = scope["method"]
         if method == "GET" or method == "HEAD":
-            client = scope["client"]
-            visit = Visit(
-                scope["headers"],
-                client[0] if client else None,
-                scope["query_string"],
-                is_https=scope["scheme"] == "https",
-                trusted=self._trusted,
-            )
-            answer = await self._redirector.answer(code, visit, is_head=method == "HEAD")
+            answer = await self._answer(code, scope, is_head=method == "HEAD")
         else:
             answer = _method_answer(method)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         self._tally.add(answer.outcome, time.perf_counter() - started)
+
+    async def _answer(self, code: str, scope: Scope, *, is_head: bool) -> Answer:
+        client = scope["client"]
+        peer = client[0] if client else None
+        is_https = scope["scheme"] == "https"
+        visit = Visit(scope["headers"], peer, scope["query_string"], is_https=is_https, trusted=self._trusted)
+        plain = None if is_head else self._redirector.answer_plainly(code, visit)
+        if plain is None:
+            return await self._redirector.answer(code, visit, is_head=is_head)
+        answer, acknowledgement = plain
+        try:
+            await acknowledgement
+        except NotKept:
+            return unavailable()
+        return answer
 
 
 def _method_answer(method: str) -> Answer:

@@ -49,13 +49,18 @@ TraitOf = Callable[[str], str]
 """Gives a visitor's `country`, `device` or `language` (lower-case primary tag); reading one costs, so it is lazy."""
 
 
+CHANGED = -1
+"""The `epoch` of a link that must be asked for again; the cache sets its own to what it heard last."""
+
+
 class CachedLink:
     """A published link with everything about it that does not change from click to click."""
 
-    __slots__ = ("default", "fallback", "is_always_open", "link", "rules")
+    __slots__ = ("default", "epoch", "fallback", "is_always_open", "link", "rules")
 
     def __init__(self, link: PublishedLink, fallback_url: str | None = None) -> None:
         self.link = link
+        self.epoch = CHANGED
         self.default = Destination(link.destination, link.click_param, link.forward_query)
         self.fallback = link.fallback_url or fallback_url
         self.rules = [Rule(rule, link) for rule in link.rules]

@@ -27,6 +27,7 @@ from redirector.recorder import Recorder
 from redirector.redirect import Caps, Redirector
 from redirector.snapshot import SNAPSHOT_PERIOD_S, read_snapshots, write_snapshot
 from redirector.spool import Spool
+from redirector.stream_connection import StreamConnection, is_plain
 from redirector.worker_number import NoWorkerNumber, WorkerNumber
 from schema import keys
 from schema.countries import Countries
@@ -54,9 +55,15 @@ class Door:
         self._client = connect_redis(settings.redis_url, timeout_s=2.0, connections_max=64)
         self._follower = connect_redis(settings.redis_url, timeout_s=None, connections_max=2)
         self.links = LinkCache(self._client, self._follower, settings.link_cache_max, settings.fallback_url)
+        self._connection = StreamConnection(settings.redis_url) if is_plain(settings.redis_url) else None
+        append = Appender(
+            self._connection.command if self._connection else self._client.execute_command,
+            [keys.clicks(shard) for shard in range(settings.stream_shards)],
+            slot,
+        )
         self.recorder = Recorder(
-            Appender(self._client, [keys.clicks(shard) for shard in range(settings.stream_shards)], slot),
-            self._client.ping,
+            append,
+            append.ping,
             Spool(data_dir / "spool", settings.spool_mb_max * MEGABYTE),
             settings.capture_budget_ms / 1000,
         )
@@ -100,6 +107,8 @@ class Door:
         await self.number.release()
         self._write_snapshot()
         self.tally.export()
+        if self._connection is not None:
+            self._connection.close()
         await self._client.aclose()
         await self._follower.aclose()
         _log.info("door_stopped", slot=self._slot)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from redirector.decision import CachedLink
+from redirector.decision import CHANGED, CachedLink
 from schema import keys, metrics
 from schema.links import decode_link
 from schema.redis_client import UNREACHABLE, RedisClient
@@ -78,25 +78,29 @@ class LinkCache:
         self._client: Any = client
         self._follower: Any = follower
         self._fallback_url = fallback_url
-        self._links_max = links_max
         self._links: Generations[CachedLink] = Generations(links_max)
-        self._stale: Generations[CachedLink] = Generations(links_max)
+        self._epoch = 0
         self._negatives: Generations[float] = Generations(NEGATIVES_MAX)
         self._asked: dict[str, asyncio.Future[CachedLink | None]] = {}
         self._changes = 0
         self._last_change: bytes = b"0-0"
         self.is_following = False
-        self.hits = 0
+        self._hits = 0
+        self._misses = 0
         self.also_tell: Callable[[bytes], None] | None = None
         """Told of every change too: keys of the API are announced in the same stream."""
 
     def get(self, code: str) -> CachedLink | None:
-        """The link, if this process holds it."""
-        return self._links.get(code)
+        """The link, if this process holds it and it has not changed."""
+        cached = self._links.get(code)
+        if cached is None or cached.epoch != self._epoch:
+            return None
+        self._hits += 1
+        return cached
 
     def stale(self, code: str) -> CachedLink | None:
-        """The link as it was before its last change: what to serve while Redis cannot say what it is now."""
-        return self._stale.get(code)
+        """The link as it was when last heard of: what to serve while Redis cannot say what it is now."""
+        return self._links.get(code)
 
     def is_known_missing(self, code: str) -> bool:
         """Whether Redis said a moment ago that there is no such code."""
@@ -105,6 +109,7 @@ class LinkCache:
 
     async def fetch(self, code: str) -> CachedLink | None:
         """The link from Redis, now cached; None if there is none. Raises one of `UNREACHABLE`."""
+        self._misses += 1
         asked = self._asked.get(code)
         if asked is None:
             asked = self._asked[code] = asyncio.get_running_loop().create_future()
@@ -154,11 +159,12 @@ class LinkCache:
             _log.error("link_unreadable", code=code, error=repr(error))
             return None
         if is_kept:
+            cached.epoch = self._epoch
             self._links.put(code, cached)
         return cached
 
     def preload(self, values: list[bytes]) -> None:
-        """Fill an empty cache from a snapshot."""
+        """Fill an empty cache from a snapshot: links to serve as long as Redis cannot be asked."""
         for value in values:
             cached = self._take("", value, is_kept=False)
             if cached is not None:
@@ -166,7 +172,7 @@ class LinkCache:
 
     def cached(self) -> list[CachedLink]:
         """Everything held now, for the snapshot."""
-        return self._links.values() or self._stale.values()
+        return self._links.values()
 
     async def begin_following(self) -> None:
         """Note where the change stream stands; what is fetched after this is never older than it."""
@@ -215,19 +221,19 @@ class LinkCache:
         if self.also_tell is not None:
             self.also_tell(code)
         if code == EVERYTHING:
-            self._stale, self._links = self._links, Generations(self._links_max)
+            self._epoch += 1
             self._negatives = Generations(NEGATIVES_MAX)
             return
         text = code.decode("utf-8", "replace")
         if (known := self._links.get(text)) is not None:
-            self._stale.put(text, known)
-        self._links.drop(text)
+            known.epoch = CHANGED
         self._negatives.drop(text)
 
     def count(self) -> None:
         """Bring the metrics up to date."""
-        metrics.LINK_CACHE.labels("hit").inc(self.hits)
-        self.hits = 0
+        metrics.LINK_CACHE.labels("hit").inc(self._hits)
+        metrics.LINK_CACHE.labels("miss").inc(self._misses)
+        self._hits = self._misses = 0
         metrics.LINK_CACHE_SIZE.set(len(self._links))
 
 

@@ -6,13 +6,13 @@ speaks ASGI. The only waits are for a link that is not cached, for a click cap, 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from redirector.cookies import CookiePolicy, max_age_s, read_cookie, write_cookie
 from redirector.decision import STATUS, CachedLink, Outcome, choose, has_fallback, stop
 from redirector.destination import Destination
 from redirector.link_cache import LinkCache
-from redirector.recorder import NotKept, Recorder
+from redirector.recorder import Acknowledgement, NotKept, Recorder
 from redirector.traits import Traits, macro_value
 from redirector.visitor import Visit
 from redirector.worker_number import NoWorkerNumber, WorkerNumber
@@ -31,13 +31,16 @@ TRAILING = "/.,)!"
 """What a chat program or a sentence glues to a link; tolerated when the exact code is unknown."""
 
 
-class Answer(NamedTuple):
+class Answer:
     """Status and headers of an answer; bodies are short texts for people."""
 
-    status: int
-    headers: Headers
-    outcome: Outcome
-    body: bytes = b""
+    __slots__ = ("body", "headers", "outcome", "status")
+
+    def __init__(self, status: int, headers: Headers, outcome: Outcome, body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.outcome = outcome
+        self.body = body
 
 
 class Redirector:
@@ -68,6 +71,19 @@ class Redirector:
             (b"content-length", b"0"),
         ]
 
+    def answer_plainly(self, code: str, visit: Visit) -> tuple[Answer, Acknowledgement] | None:
+        """The answer to the common request, a visitor's GET of a cached link that is open to everybody, and what to
+        await before it is sent. None for every other request, which `answer` can answer. Waits for nothing itself."""
+        cached = self._links.get(code)
+        if cached is None or not cached.is_always_open or visit.is_prefetch or is_crawler(visit.user_agent):
+            return None
+        try:
+            click_id = self._number.mint()
+        except NoWorkerNumber:
+            return None
+        answer, cookie_id = self._redirect(cached, visit, click_id, is_visitor=True)
+        return answer, self._recorder.keep(_event(click_id, cached, cookie_id, KIND_CLICK, visit))
+
     async def answer(self, code: str, visit: Visit, *, is_head: bool) -> Answer:
         """What this visitor gets. Never raises for anything a visitor can send."""
         if visit.is_prefetch and self._is_prefetch_refused and not is_head:
@@ -89,7 +105,7 @@ class Redirector:
             await self._recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
             return answer
         except (NotKept, NoWorkerNumber, *UNREACHABLE):
-            return _refusal(Outcome.UNAVAILABLE, (b"retry-after", b"2"))
+            return unavailable()
 
     async def _find(self, code: str) -> CachedLink | None:
         """A link that is not in the cache under the spelling asked for."""
@@ -216,6 +232,11 @@ _TEXTS = {
     Outcome.PREFETCH: b"Not prefetched.\n",
     Outcome.UNAVAILABLE: b"Please try again in a moment.\n",
 }
+
+
+def unavailable() -> Answer:
+    """The answer where the click cannot be kept or the link not be found out."""
+    return _refusal(Outcome.UNAVAILABLE, (b"retry-after", b"2"))
 
 
 def _refusal(outcome: Outcome, *more: tuple[bytes, bytes]) -> Answer:

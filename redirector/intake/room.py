@@ -53,7 +53,11 @@ class IntakeRoom:
         assert settings.redis_url is not None
         self.credentials = Credentials(client)
         self.recorder = Recorder(
-            Appender(client, [keys.conversions(shard) for shard in range(settings.stream_shards)], slot),
+            Appender(
+                client.execute_command,
+                [keys.conversions(shard) for shard in range(settings.stream_shards)],
+                slot,
+            ),
             client.ping,
             Spool(spool, settings.spool_mb_max * MEGABYTE),
             settings.capture_budget_ms / 1000,
