@@ -64,4 +64,6 @@ async def _read_body(receive: Receive, body_max: int) -> bytes:
 
 
 def _too_large(body_max: int) -> Refusal:
-    return Refusal(problem(413, f"The body may have {body_max} bytes at most.", headers=_CLOSE))
+    """413. The rest is read and thrown away by the server: closing now would reset the connection before the sender
+    has read why."""
+    return Refusal(problem(413, f"The body may have {body_max} bytes at most."))
