@@ -24,10 +24,19 @@ Visitor = tuple[int, str | int]
 class History:
     """When each visitor validly clicked each link, as far as it matters for the clicks at hand."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_others", "_times")
 
     def __init__(self) -> None:
         self._times: dict[Visitor, list[int]] = {}
+        self._others: list[History] = []
+
+    def look_also_in(self, other: History) -> None:
+        """What another history holds counts too, without being copied."""
+        self._others.append(other)
+
+    def forget_others(self) -> None:
+        """Hold only what was added here."""
+        self._others.clear()
 
     def add(self, visitor: Visitor, at_ms: int) -> None:
         """One valid click of that visitor on that link."""
@@ -40,12 +49,18 @@ class History:
     def gaps(self, visitor: Visitor, at_ms: int) -> tuple[int, int] | None:
         """How long before and after that moment the nearest valid clicks lie; None where there are none at all."""
         times = self._times.get(visitor)
-        if times is None:
-            return None
-        place = bisect_right(times, at_ms)
-        before = at_ms - times[place - 1] if place else UNIQUE_MS
-        after = times[place] - at_ms if place < len(times) else UNIQUE_MS
-        return before, after
+        found = None if times is None else _gaps(times, at_ms)
+        for other in self._others:
+            more = other.gaps(visitor, at_ms)
+            if more is not None:
+                found = more if found is None else (min(found[0], more[0]), min(found[1], more[1]))
+        return found
+
+
+def _gaps(times: list[int], at_ms: int) -> tuple[int, int]:
+    place = bisect_right(times, at_ms)
+    before = at_ms - times[place - 1] if place else UNIQUE_MS
+    return before, times[place] - at_ms if place < len(times) else UNIQUE_MS
 
 
 def set_plain_class(draft: Draft) -> None:

@@ -41,8 +41,14 @@ async def cookie_lives(connection: Connection, drafts: list[Draft]) -> dict[str,
     return {row[0]: CookieLife(*row[1:]) for row in map(tuple, rows)}
 
 
-async def save_cookies(connection: Connection, valid: list[Draft], before: dict[str, CookieLife]) -> None:
-    """Carry every cookie on from its life `before` by its valid clicks, which come in click order and are stored."""
+async def save_cookies(
+    connection: Connection, valid: list[Draft], before: dict[str, CookieLife]
+) -> dict[str, CookieLife]:
+    """Carry every cookie on from its life `before` by its valid clicks, which come in click order and are stored.
+
+    Returns the lives of the cookies that moved.
+    """
+    saved: dict[str, CookieLife] = {}
     times = Counter([draft.cookie_id for draft in valid])
     new_rows: list[tuple[Any, ...]] = []
     several: list[Draft] = []
@@ -50,7 +56,7 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
         name = draft.cookie_id
         if name is not None:
             if times[name] == 1 and name not in before:
-                life = begin(_cookie_click(draft))
+                saved[name] = life = begin(_cookie_click(draft))
                 new_rows.append((name, *life, draft.at_ms))
             else:
                 several.append(draft)
@@ -64,7 +70,7 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
         clicks.update(await _histories(connection, list(late)))
     old_rows: list[tuple[Any, ...]] = []
     for name, of_cookie in clicks.items():
-        life = live(before.get(name) if name not in late else None, of_cookie)
+        saved[name] = life = live(before.get(name) if name not in late else None, of_cookie)
         (old_rows if name in before else new_rows).append((name, *life, life.last_click_id >> MS_SHIFT))
     if new_rows:
         await connection.copy_records_to_table("cookies", records=new_rows, columns=list(COLUMNS))
@@ -72,6 +78,7 @@ async def save_cookies(connection: Connection, valid: list[Draft], before: dict[
         old_rows.sort(key=itemgetter(0))  # one order for all, so that transactions cannot wait in a circle
         columns: list[Any] = [list(column) for column in zip(*old_rows, strict=True)]
         await connection.execute(_QUERIES["save_cookies"], *columns)
+    return saved
 
 
 def _clicks_by_cookie(valid: list[Draft]) -> dict[str, list[CookieClick]]:

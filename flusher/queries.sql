@@ -14,6 +14,9 @@ SELECT set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_
 -- came through other shards, and totals are updated in no particular order.
 SELECT pg_advisory_xact_lock(hashtextextended('clickledger writer', 0));
 
+-- name: count_stored
+SELECT coalesce(sum(clicks_stored), 0)::bigint FROM writer_watermarks;
+
 -- name: stored_ids
 SELECT click_id FROM clicks
 WHERE click_id = ANY($1::bigint[]) AND clicked_at >= $2::timestamptz AND clicked_at <= $3::timestamptz;

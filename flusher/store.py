@@ -7,7 +7,6 @@ already. A row that PostgreSQL refuses for its data is found by halving the batc
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,14 +15,15 @@ import asyncpg
 import orjson
 
 from flusher.classes import judge
-from flusher.cookie_store import cookie_lives, save_cookies
+from flusher.cookie_store import save_cookies
+from flusher.cookies import CookieLife
 from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
 from flusher.draft import Draft
+from flusher.glance import Glance, Journal, count_stored, take_glance
 from flusher.imports import settle_imports, stored_ids
 from flusher.late_clicks import note_late_clicks
 from flusher.partitions import ensure_month
 from flusher.rows import COLUMNS, row_of
-from flusher.seeds import seed
 from schema.queries import load_queries
 
 ATTEMPTS_MAX = 8
@@ -85,6 +85,7 @@ class Store:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._journal = Journal()
 
     async def store(self, flush: Flush) -> Stored:
         """Store all of it, exactly once. Raises PostgreSQL's own errors when it cannot be reached or is not well."""
@@ -123,36 +124,68 @@ class Store:
         return first + await self.store(flush._replace(drafts=flush.drafts[middle:]))
 
     async def _transact(self, flush: Flush) -> Stored:
-        """The transaction."""
-        async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
-            await connection.execute(_QUERIES["begin_flush"])
-            await connection.execute(_QUERIES["lock_writers"])
-            drafts = await _not_stored(connection, flush)
-            lives = await cookie_lives(connection, drafts)
-            judge(drafts, await seed(connection, drafts, lives))
-            await connection.copy_records_to_table(
-                "clicks", records=map(row_of, drafts), columns=list(COLUMNS)
-            )
-            valid = [draft for draft in drafts if draft.click_class == "valid"]
-            await save_cookies(connection, valid, lives)
-            await count_clicks(connection, valid)
-            await note_late_clicks(connection, flush.shard, valid)
-            await add_letters(connection, flush.letters)
-            await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))
+        """The transaction, after a glance at what it will need to know."""
+        async with self._pool.acquire() as connection:
+            drafts, glance = _in_order(flush.drafts), None
+            if _is_plain(flush):
+                async with connection.transaction():
+                    await connection.execute(_QUERIES["begin_flush"])
+                    glance = await take_glance(connection, drafts)
+            async with connection.transaction(isolation="read_committed"):
+                await connection.execute(_QUERIES["begin_flush"])
+                await connection.execute(_QUERIES["lock_writers"])
+                if glance is None:
+                    drafts = await _not_stored(connection, flush)
+                glance = await self._up_to_date(connection, glance, drafts)
+                saved = await _write(connection, flush, drafts, glance)
+            self._journal.add(glance.stored, len(drafts), saved, glance.history)
         by_class = Counter(draft.click_class for draft in drafts)
         return Stored(by_class, len(flush.drafts) - len(drafts), flush.letters)
 
+    async def _up_to_date(self, connection: Connection, glance: Glance | None, drafts: list[Draft]) -> Glance:
+        """The glance as it would be if taken now, under the lock."""
+        if glance is not None:
+            names = {draft.cookie_id for draft in drafts if draft.cookie_id is not None}
+            if self._journal.catch_up(glance, await count_stored(connection), names):
+                return glance
+        return await take_glance(connection, drafts)
+
+
+def _is_plain(flush: Flush) -> bool:
+    """Whether its drafts will be stored as they are: no replay, no import whose id is not settled."""
+    return not flush.is_replay and all(draft.event.import_key is None for draft in flush.drafts)
+
+
+def _in_order(drafts: list[Draft]) -> list[Draft]:
+    """The drafts in click order, each id once."""
+    by_id: dict[int, Draft] = {}
+    for draft in drafts:
+        by_id.setdefault(draft.click_id, draft)
+    return [by_id[click_id] for click_id in sorted(by_id)]
+
+
+async def _write(
+    connection: Connection, flush: Flush, drafts: list[Draft], glance: Glance
+) -> dict[str, CookieLife]:
+    """Judge the drafts and write everything; returns the lives of the cookies as they are now."""
+    judge(drafts, glance.history)
+    await connection.copy_records_to_table("clicks", records=map(row_of, drafts), columns=list(COLUMNS))
+    valid = [draft for draft in drafts if draft.click_class == "valid"]
+    saved = await save_cookies(connection, valid, glance.lives)
+    await count_clicks(connection, valid)
+    await note_late_clicks(connection, flush.shard, valid)
+    await add_letters(connection, flush.letters)
+    await connection.execute(_QUERIES["move_watermark"], flush.shard, flush.through_ms, len(drafts))
+    return saved
+
 
 async def _not_stored(connection: Connection, flush: Flush) -> list[Draft]:
-    """The drafts in click order, each id once; on the replay path without those that are stored already."""
-    by_id: dict[int, Draft] = {}
-    for draft in await settle_imports(connection, flush.drafts):
-        by_id.setdefault(draft.click_id, draft)
-    if flush.is_replay:
-        for click_id in await stored_ids(connection, list(by_id)):
-            del by_id[click_id]
-    await asyncio.sleep(0)
-    return [by_id[click_id] for click_id in sorted(by_id)]
+    """The drafts in click order with imports settled; on the replay path without those that are stored already."""
+    drafts = _in_order(await settle_imports(connection, flush.drafts))
+    if not flush.is_replay:
+        return drafts
+    stored = await stored_ids(connection, [draft.click_id for draft in drafts])
+    return [draft for draft in drafts if draft.click_id not in stored]
 
 
 async def count_clicks(connection: Connection, valid: list[Draft]) -> None:

@@ -298,3 +298,44 @@ def test_every_query_prepares(settings: Settings) -> None:
         await connection.close()
 
     asyncio.run(prepare())
+
+
+@pytest.mark.parametrize("writers", [1, 2])
+def test_shards_stored_side_by_side_agree_about_visitors(settings: Settings, writers: int) -> None:
+    """Many small flushes of four shards at once, by one or two writers, about forty visitors of three links."""
+    busy = settings.model_copy(update={"stream_shards": 4, "flush_rows_max": 25})
+    chance, now = random.Random(7), wall_clock_ms()
+    cookies = [COOKIES.mint(now - DAY_MS) for _ in range(40)]
+    events = [
+        click(
+            at_ms=now - 3_600_000 + number * 900,
+            cookie_id=chance.choice(cookies),
+            link_id=chance.randrange(1, 4),
+        )
+        for number in range(2_000)
+    ]
+    for number in range(0, len(events), 10):
+        append(busy, *events[number : number + 10], shard=chance.randrange(4))
+    asyncio.run(_write_side_by_side(busy, writers))
+    assert value(busy, "SELECT count(*) FROM clicks") == len(events)
+    uniques = rows(busy, "SELECT cookie_id, partner_link_id FROM clicks WHERE is_unique")
+    visitors = {(event.cookie_id, event.link_id) for event in events}
+    assert len(uniques) == len(visitors) == len({tuple(row.values()) for row in uniques})
+    wrong = """SELECT count(*) FROM cookies JOIN (
+                   SELECT cookie_id, min(click_id) AS first, max(click_id) AS last
+                   FROM clicks WHERE click_class = 'valid' GROUP BY 1) AS truth USING (cookie_id)
+               WHERE (first_click_id, last_click_id) <> (first, last)"""
+    assert value(busy, wrong) == 0
+    assert value(busy, "SELECT count(*) FROM cookies") == len(cookies)
+
+
+async def _write_side_by_side(settings: Settings, writers: int) -> None:
+    from flusher.writer import write
+
+    is_stopping = asyncio.Event()
+    tasks = [asyncio.create_task(write(settings, is_stopping)) for _ in range(writers)]
+    async with asyncio.timeout(60):
+        while entries(settings):  # noqa: ASYNC110 - Redis tells of no such event
+            await asyncio.sleep(0.02)
+    is_stopping.set()
+    await asyncio.gather(*tasks)
