@@ -85,28 +85,35 @@ class DoorApp:
     async def _redirect(self, code: str, scope: Scope, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
-        if method == "GET" or method == "HEAD":
-            answer = await self._answer(code, scope, is_head=method == "HEAD")
+        if method == "GET":
+            visit = self._visit(scope)
+            plain = self._redirector.answer_plainly(code, visit)
+            if plain is None:
+                answer = await self._redirector.answer(code, visit, is_head=False)
+            else:
+                answer, acknowledgement = plain
+                try:
+                    await acknowledgement
+                except NotKept:
+                    answer = unavailable()
+        elif method == "HEAD":
+            answer = await self._redirector.answer(code, self._visit(scope), is_head=True)
         else:
             answer = _method_answer(method)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         self._tally.add(answer.outcome, time.perf_counter() - started)
 
-    async def _answer(self, code: str, scope: Scope, *, is_head: bool) -> Answer:
+    def _visit(self, scope: Scope) -> Visit:
         client = scope["client"]
-        peer = client[0] if client else None
         is_https = scope["scheme"] == "https"
-        visit = Visit(scope["headers"], peer, scope["query_string"], is_https=is_https, trusted=self._trusted)
-        plain = None if is_head else self._redirector.answer_plainly(code, visit)
-        if plain is None:
-            return await self._redirector.answer(code, visit, is_head=is_head)
-        answer, acknowledgement = plain
-        try:
-            await acknowledgement
-        except NotKept:
-            return unavailable()
-        return answer
+        return Visit(
+            scope["headers"],
+            client and client[0],
+            scope["query_string"],
+            is_https=is_https,
+            trusted=self._trusted,
+        )
 
 
 def _method_answer(method: str) -> Answer:

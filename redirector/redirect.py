@@ -15,7 +15,7 @@ from redirector.link_cache import LinkCache
 from redirector.recorder import Acknowledgement, NotKept, Recorder
 from redirector.traits import Traits, macro_value
 from redirector.visitor import Visit
-from redirector.worker_number import NoWorkerNumber, WorkerNumber
+from redirector.worker_number import WorkerNumber
 from schema import keys
 from schema.agents import is_crawler
 from schema.countries import Countries
@@ -77,10 +77,10 @@ class Redirector:
         cached = self._links.get(code)
         if cached is None or not cached.is_always_open or visit.is_prefetch or is_crawler(visit.user_agent):
             return None
-        try:
-            click_id = self._number.mint()
-        except NoWorkerNumber:
+        minter = self._number.minter
+        if minter is None:
             return None
+        click_id = minter.mint()
         answer, cookie_id = self._redirect(cached, visit, click_id, is_visitor=True)
         return answer, self._recorder.keep(_event(click_id, cached, cookie_id, KIND_CLICK, visit))
 
@@ -92,7 +92,9 @@ class Redirector:
             cached = self._links.get(code) or await self._find(code)
             if cached is None:
                 return _refusal(Outcome.UNKNOWN)
-            click_id = self._number.mint()
+            if self._number.minter is None:
+                return unavailable()
+            click_id = self._number.minter.mint()
             is_visitor = not (is_head or visit.is_prefetch or is_crawler(visit.user_agent))
             if not cached.is_always_open:
                 outcome = await self._stop(cached, click_ms(click_id), is_visitor=is_visitor)
@@ -104,7 +106,7 @@ class Redirector:
             kind = KIND_CLICK if is_visitor else _kind(visit, is_head=is_head)
             await self._recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
             return answer
-        except (NotKept, NoWorkerNumber, *UNREACHABLE):
+        except (NotKept, *UNREACHABLE):
             return unavailable()
 
     async def _find(self, code: str) -> CachedLink | None:
@@ -134,7 +136,7 @@ class Redirector:
     ) -> tuple[Answer, str | None]:
         """The answer that sends a visitor of an open link on, and the cookie id its click carries."""
         now_ms = click_ms(click_id)
-        cookie_id, until_s = read_cookie(visit.cookies, self._cookie)
+        cookie_id, until_s = read_cookie(visit.cookies, self._cookie) if visit.cookies else (None, 0)
         location = self._location(cached, visit, click_id, now_ms, cookie_id)
         headers = [*self._steady_headers, (b"location", location.encode("ascii"))]
         if is_visitor:

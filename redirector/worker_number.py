@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from schema import keys
-from schema.ids import LEASED_WORKER_MAX, ClickIdMinter, first_click_id_at, wall_clock_ms
+from schema.ids import LEASED_WORKER_MAX, ClickIdMinter, wall_clock_ms
 from schema.redis_client import UNREACHABLE, RedisClient
 
 LEASE_MS = 24 * 3600 * 1000
@@ -77,23 +77,13 @@ class WorkerNumber:
         self._owner = ""
         self._number = -1
         self._until_ms = 0
-        self._ends_at = 0
-        self._minter: ClickIdMinter | None = None
-
-    def mint(self) -> int:
-        """A new click id. Raises NoWorkerNumber when the lease ran out, which takes a day without Redis."""
-        minter = self._minter
-        if minter is None:
-            raise NoWorkerNumber("no worker number is leased")
-        click_id = minter.mint()
-        if click_id >= self._ends_at:
-            raise NoWorkerNumber("the worker number's lease has run out")
-        return click_id
+        self.minter: ClickIdMinter | None = None
+        """Mints ids with the number; None while none is held, which without Redis is after a day."""
 
     @property
     def is_held(self) -> bool:
         """Whether ids can be minted."""
-        return self._minter is not None and first_click_id_at(wall_clock_ms()) < self._ends_at
+        return self.minter is not None
 
     async def acquire(self) -> None:
         """Lease a number, or go on with the one on disk while Redis is away. Raises NoWorkerNumber."""
@@ -122,19 +112,14 @@ class WorkerNumber:
         return int(stored["high_ms"]) if stored.get("number") == number else 0
 
     def _hold(self, number: int, floor_ms: int, until_ms: int) -> None:
-        self._number = number
-        self._lease_until(until_ms)
-        self._minter = ClickIdMinter(number, floor_ms=floor_ms)
+        self._number, self._until_ms = number, until_ms
+        self.minter = ClickIdMinter(number, floor_ms=floor_ms)
         _log.info("worker_number_held", number=number)
-
-    def _lease_until(self, until_ms: int) -> None:
-        self._until_ms = until_ms
-        self._ends_at = first_click_id_at(until_ms)
 
     async def renew(self) -> None:
         """Extend the lease and reserve time ahead, on disk always, in Redis when it answers."""
-        assert self._minter is not None
-        high_ms = max(self._minter.last_ms, wall_clock_ms()) + RESERVED_MS
+        assert self.minter is not None
+        high_ms = max(self.minter.last_ms, wall_clock_ms()) + RESERVED_MS
         asked_ms = wall_clock_ms()
         try:
             is_ours = await self._client.eval(
@@ -142,13 +127,16 @@ class WorkerNumber:
             )
         except UNREACHABLE:
             self._write(high_ms)
+            if wall_clock_ms() >= self._until_ms:
+                _log.error("worker_number_ran_out", number=self._number)
+                self.minter = None
             return
         if not is_ours:
             _log.error("worker_number_taken", number=self._number)
-            self._minter = None
+            self.minter = None
             await self.acquire()
             return
-        self._lease_until(asked_ms + LEASE_MS)
+        self._until_ms = asked_ms + LEASE_MS
         self._write(high_ms)
 
     async def keep_renewing(self) -> None:
@@ -156,7 +144,7 @@ class WorkerNumber:
         while True:
             await asyncio.sleep(RENEWAL_S)
             try:
-                await (self.renew() if self._minter is not None else self.acquire())
+                await (self.renew() if self.minter is not None else self.acquire())
             except NoWorkerNumber as error:
                 _log.error("worker_number_missing", error=str(error))
             except OSError as error:
@@ -164,9 +152,9 @@ class WorkerNumber:
 
     async def release(self) -> None:
         """Give back the reserved time, so that the next start continues where this one ended."""
-        if self._minter is None:
+        if self.minter is None:
             return
-        last_ms = self._minter.last_ms
+        last_ms = self.minter.last_ms
         self._write(last_ms)
         try:
             await self._client.eval(_RENEW, 1, keys.WORKERS, self._number, self._owner, LEASE_MS, last_ms)
