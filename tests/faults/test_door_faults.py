@@ -70,17 +70,14 @@ def test_redis_killed_and_restarted(server: LoneRedis, tmp_path: Path) -> None:
 
 def test_redis_frozen(server: LoneRedis, tmp_path: Path) -> None:
     """A Redis that answers nothing costs its budget once, then clicks go to the spool straight away."""
-    with running_door(server.url, tmp_path, capture_budget_ms="50") as door:
+    with running_door(server.url, tmp_path, capture_budget_ms="1000") as door:
         door.publish("known")
         door.get("/known")
         server.freeze()
-        times = []
-        for _ in range(20):
-            started = time.perf_counter()
-            assert door.get("/known").status == 302
-            times.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        assert [door.get("/known").status for _ in range(20)] == [302] * 20
+        assert time.perf_counter() - started < 10, "twenty budgets were waited for instead of one"
         server.thaw()
-        assert sorted(times)[10] < 0.05, "only the first may wait for the budget"
         wait_until(lambda: len({click.click_id for click in door.clicks()}) == 21)
 
 
