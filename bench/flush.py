@@ -1,4 +1,5 @@
-"""Writer throughput next to raw COPY: a filled stream to committed rows, against the same rows copied by asyncpg.
+"""Writer throughput next to raw COPY: a filled stream to committed rows, against the same rows copied by asyncpg
+into the same tables, clicks and cookies (`ratio`); against the clicks alone as well (`ratio_clicks_alone`).
 
 `run` is called by `make bench` and, at toy size, by a test; `python -m bench.flush` prints its result. Rounds are
 interleaved and both sides begin with empty tables; medians are reported.
@@ -23,6 +24,7 @@ import structlog
 import uvloop
 
 from clickledger.engines.embedded import running_engines
+from flusher.cookie_store import COLUMNS as COOKIE_COLUMNS
 from flusher.rows import COLUMNS
 from flusher.store import set_codecs
 from flusher.writer import tune_memory, write
@@ -58,7 +60,13 @@ class Timing(NamedTuple):
     """Seconds both sides took for the same rows in one round."""
 
     writer_s: float
-    copy_s: float
+    copy_clicks_s: float
+    copy_cookies_s: float
+
+    @property
+    def copy_s(self) -> float:
+        """Both tables, one after the other."""
+        return self.copy_clicks_s + self.copy_cookies_s
 
 
 def sample_clicks(count: int, seed: int = 1) -> list[tuple[Any, ...]]:
@@ -127,6 +135,7 @@ async def _measure(rows: int, rounds: int, database_url: str, redis_url: str, fo
         "writer_rows_per_s": round(writer),
         "copy_rows_per_s": round(copy),
         "ratio": round(statistics.median(t.copy_s / t.writer_s for t in timings), 3),
+        "ratio_clicks_alone": round(statistics.median(t.copy_clicks_s / t.writer_s for t in timings), 3),
         "postgresql": version,
         "cores": os.cpu_count(),
     }
@@ -139,15 +148,31 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
         await _empty(connection)
         await _fill(settings, clicks)
         writer_s = await _time_writer(settings, connection, len(clicks))
-        stored = await connection.fetch(f"SELECT {', '.join(COLUMNS)} FROM clicks ORDER BY click_id")
-        rows = [tuple(row) for row in stored]
-        assert len(rows) == len(clicks)
+        clicks_stored = await _rows(connection, "clicks", COLUMNS)
+        cookies_stored = await _rows(connection, "cookies", COOKIE_COLUMNS)
+        assert len(clicks_stored) == len(clicks)
         await _empty(connection)
-        started = time.perf_counter()
-        await connection.copy_records_to_table("clicks", records=rows, columns=list(COLUMNS))
-        return Timing(writer_s, time.perf_counter() - started)
+        clicks_s = await _time_copy(connection, "clicks", COLUMNS, clicks_stored)
+        cookies_s = await _time_copy(connection, "cookies", COOKIE_COLUMNS, cookies_stored)
+        return Timing(writer_s, clicks_s, cookies_s)
     finally:
         await connection.close()
+
+
+async def _rows(
+    connection: asyncpg.Connection, table: str, columns: tuple[str, ...]
+) -> list[tuple[Any, ...]]:
+    return [
+        tuple(row) for row in await connection.fetch(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")
+    ]
+
+
+async def _time_copy(
+    connection: asyncpg.Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> float:
+    started = time.perf_counter()
+    await connection.copy_records_to_table(table, records=rows, columns=list(columns))
+    return time.perf_counter() - started
 
 
 async def _empty(connection: asyncpg.Connection) -> None:

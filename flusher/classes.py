@@ -27,7 +27,7 @@ class History:
     __slots__ = ("_others", "_times")
 
     def __init__(self) -> None:
-        self._times: dict[Visitor, list[int]] = {}
+        self._times: dict[Visitor, int | list[int]] = {}  # nearly everybody clicks once: no list for them
         self._others: list[History] = []
 
     def look_also_in(self, other: History) -> None:
@@ -40,11 +40,11 @@ class History:
 
     def add(self, visitor: Visitor, at_ms: int) -> None:
         """One valid click of that visitor on that link."""
-        times = self._times.get(visitor)
-        if times is None:
-            self._times[visitor] = [at_ms]
-        else:
+        times = self._times.setdefault(visitor, at_ms)
+        if isinstance(times, list):
             insort(times, at_ms)
+        elif times != at_ms:
+            self._times[visitor] = sorted((times, at_ms))
 
     def gaps(self, visitor: Visitor, at_ms: int) -> tuple[int, int] | None:
         """How long before and after that moment the nearest valid clicks lie; None where there are none at all."""
@@ -57,7 +57,9 @@ class History:
         return found
 
 
-def _gaps(times: list[int], at_ms: int) -> tuple[int, int]:
+def _gaps(times: int | list[int], at_ms: int) -> tuple[int, int]:
+    if isinstance(times, int):
+        return (at_ms - times, UNIQUE_MS) if times <= at_ms else (UNIQUE_MS, times - at_ms)
     place = bisect_right(times, at_ms)
     before = at_ms - times[place - 1] if place else UNIQUE_MS
     return before, times[place] - at_ms if place < len(times) else UNIQUE_MS

@@ -56,7 +56,8 @@ async def save_cookies(
         name = draft.cookie_id
         if name is not None:
             if times[name] == 1 and name not in before:
-                saved[name] = life = begin(_cookie_click(draft))
+                life = begin(_cookie_click(draft))
+                saved[name] = life
                 new_rows.append((name, *life, draft.at_ms))
             else:
                 several.append(draft)
