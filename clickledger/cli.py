@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 
 from clickledger import __version__
-from clickledger.commands import clicks, deadletters, keys, links, programme, status, system, verify
+from clickledger.commands import (
+    clicks,
+    conversions,
+    deadletters,
+    keys,
+    links,
+    programme,
+    status,
+    system,
+    verify,
+)
 from clickledger.errors import StartError
 from clickledger.servers import sentence_for
 from schema.settings import BadSettings
@@ -25,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (system, status, links, programme, keys, verify, clicks, deadletters):
+for group in (system, status, links, programme, keys, verify, clicks, conversions, deadletters):
     group.register(app)
 
 

@@ -1,12 +1,13 @@
 """How the system is, in one value: what `clickledger status` prints.
 
-Reads PostgreSQL (watermarks, dead letters, partitions), the click streams in Redis, and the size of the spool.
+Reads PostgreSQL (watermarks, dead letters, partitions), the streams in Redis, and the size of the spools.
 Cheap enough to be asked every second: nothing here scans clicks.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from schema.redis_client import RedisClient, connect_redis
 from schema.settings import Settings
 
 SQL = load_queries("clickledger")
+SPOOLS = ("spool", "spool-conversions")
+"""The spools of the door: for clicks, and for reports of conversions."""
 PAGE_ENTRIES = 200
 Page = list[tuple[bytes, dict[bytes, bytes]]]
 COUNTED_ENTRIES_MAX = 20_000
@@ -30,7 +33,7 @@ COUNTED_ENTRIES_MAX = 20_000
 
 
 class Shard(NamedTuple):
-    """One click stream. `pending` entries were read but not acknowledged; `clicks` are not in PostgreSQL yet."""
+    """One stream, of clicks or of reports. `pending` entries were read but not acknowledged; `clicks` are not in PostgreSQL yet."""
 
     shard: int
     length: int
@@ -45,7 +48,10 @@ async def read_status(settings: Settings) -> dict[str, Any]:
     ledger = await _read_ledger(settings.database_url)
     client = connect_redis(settings.redis_url)
     try:
-        shards = [await _read_shard(client, shard) for shard in range(settings.stream_shards)]
+        shards = [await _read_shard(client, shard, keys.clicks) for shard in range(settings.stream_shards)]
+        reports = [
+            await _read_shard(client, shard, keys.conversions) for shard in range(settings.stream_shards)
+        ]
     finally:
         await client.aclose()
     oldest_ms = min((shard.oldest_ms for shard in shards if shard.oldest_ms is not None), default=None)
@@ -58,13 +64,18 @@ async def read_status(settings: Settings) -> dict[str, Any]:
         "oldest_unflushed_at": oldest_ms and _rfc3339(datetime.fromtimestamp(oldest_ms / 1000, UTC)),
         "watermark": watermark and _rfc3339(watermark),
         "streams": [{"shard": row.shard, "length": row.length, "pending": row.pending} for row in shards],
-        "spool_bytes": spool_bytes(settings.data_dir / "spool"),
-        # conversions are not taken in yet, so there are none
-        "conversions": {"accepted": 0, "settled": 0, "waiting": 0},
+        "spool_bytes": sum(spool_bytes(settings.data_dir / folder) for folder in SPOOLS),
+        "conversions": _conversions(ledger, sum(shard.clicks for shard in reports)),
         "dead_letters": ledger["dead_letters"],
         "partitions_ahead": ledger["partitions_ahead"],
         "versions": {"postgres": ledger["server_version"]},
     }
+
+
+def _conversions(ledger: dict[str, Any], unwritten: int) -> dict[str, int]:
+    """Accepted: all reports taken in that are or may become conversions; settled: those whose outcome is known."""
+    stored, waiting = ledger["conversions_stored"], ledger["conversions_waiting"]
+    return {"accepted": stored + unwritten, "settled": stored - waiting, "waiting": waiting + unwritten}
 
 
 def spool_bytes(directory: Path) -> int:
@@ -76,13 +87,14 @@ async def _read_ledger(database_url: str) -> dict[str, Any]:
     connection = await asyncpg.connect(database_url, timeout=10, command_timeout=30)
     try:
         numbers = dict(await connection.fetchrow(SQL["ledger_numbers"]) or {})
+        numbers |= dict(await connection.fetchrow(SQL["conversion_numbers"]) or {})
         return numbers | {"partitions_ahead": await connection.fetchval(SQL["partitions_ahead"])}
     finally:
         await connection.close(timeout=5)
 
 
-async def _read_shard(client: RedisClient, shard: int) -> Shard:
-    stream = keys.clicks(shard)
+async def _read_shard(client: RedisClient, shard: int, name: Callable[[int], str]) -> Shard:
+    stream = name(shard)
     length = int(await client.xlen(stream))
     pending, first = await _unwritten(client, stream)
     clicks, oldest_ms = await _count_clicks(client, stream, first, length)
