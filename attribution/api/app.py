@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from attribution.api import key_routes, link_routes, list_routes, pages, stats_routes
 from attribution.api.body_limit import BodyLimit
+from attribution.api.dashboard import dashboard_routes
 from attribution.api.problems import add_problem_handlers
 from attribution.link_fields import Policy
 from schema.postgres import UNREACHABLE, connect_pool
@@ -57,6 +58,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.policy = Policy.of(settings)
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
+    app.include_router(dashboard_routes())
     # Stats first: a link's code may contain anything after /v1/links/.
     for routes in (pages, stats_routes, link_routes, list_routes, key_routes):
         app.include_router(routes.router)

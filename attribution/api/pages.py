@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from schema.postgres import UNREACHABLE
 
@@ -23,12 +23,6 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-@router.get("/")
-async def home() -> RedirectResponse:
-    """The documentation, until there is a dashboard."""
-    return RedirectResponse("/docs", 302)
 
 
 @router.get("/-/healthz")

@@ -1,0 +1,136 @@
+// Cards that split a report by its dimensions: a bar and the numbers of each value. Pressing a value filters by it.
+
+import { DIMENSIONS, elsewhere, filtersOf, toggled } from "./address.js";
+import { el, swap } from "./element.js";
+import { valueText } from "./filter_bar.js";
+import { icon } from "./icons.js";
+import { countText, shareText } from "./numbers.js";
+import { empty, loading } from "./states.js";
+import { tabRow } from "./tabs.js";
+
+/** The cards of a report, each with its dimensions as tabs. */
+export const CARDS = [
+  { title: "Links", dimensions: ["link"] },
+  { title: "Countries", dimensions: ["country"] },
+  {
+    title: "Sources",
+    dimensions: ["referrer", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"],
+  },
+  { title: "Devices", dimensions: ["device", "browser", "os"] },
+  { title: "Programme", dimensions: ["partner", "campaign"] },
+  { title: "Traffic", dimensions: ["class"] },
+];
+const TAB_LABELS = {
+  referrer: "Referrer",
+  utm_source: "Source",
+  utm_medium: "Medium",
+  utm_campaign: "Campaign",
+  utm_content: "Content",
+  utm_term: "Term",
+};
+
+/** {node, dimension(), update}: one card. `askAgain` is called when a tab asks for a dimension not loaded yet. */
+export function breakdownCard(view, card, askAgain) {
+  let shown = card.dimensions[0];
+  let latest = null;
+  const body = el("div", { class: "breakdown" }, loading(6));
+  const choose = (name) => {
+    shown = name;
+    body.replaceChildren(loading(6));
+    if (latest?.stats.breakdowns[name]) draw();
+    else askAgain();
+  };
+  const labels = Object.fromEntries(
+    card.dimensions.map((name) => [name, TAB_LABELS[name] ?? DIMENSIONS[name]]),
+  );
+  const tabs = card.dimensions.length > 1 && tabRow(card.title, labels, shown, body, choose);
+  const node = el(
+    "section",
+    { class: "card", "aria-label": card.title },
+    el("div", { class: "card-head" }, el("h2", {}, card.title), tabs),
+    body,
+  );
+
+  function update(stats, names) {
+    latest = { stats, names };
+    if (stats.breakdowns[shown]) draw();
+  }
+
+  function draw() {
+    swap(body, breakdown(view, shown, latest.stats, latest.names));
+  }
+
+  return { node, dimension: () => shown, update };
+}
+
+function breakdown(view, dimension, stats, names) {
+  const rows = stats.breakdowns[dimension];
+  if (!rows.length) return empty("No clicks here yet", "Values appear with the first click of the period.");
+  const measure = dimension === "class" ? "gross" : "clicks";
+  const numbers = rows.map((row) => ({ ...row, bar: row[measure] ?? row.clicks }));
+  const largest = Math.max(...numbers.map((row) => row.bar), 1);
+  const whole = dimension === "class" ? stats.totals.gross : stats.totals.clicks;
+  const titles = [DIMENSIONS[dimension], dimension === "class" ? "Requests" : "Clicks", "Share"];
+  return el(
+    "table",
+    { class: "bars" },
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        titles.map((title) => el("th", { scope: "col" }, title)),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      numbers.map((row) => line(view, dimension, row, largest, whole, names)),
+    ),
+  );
+}
+
+function line(view, dimension, row, largest, whole, names) {
+  const value = row.value ?? "";
+  const text = valueText(dimension, row.value, names);
+  const isOn = (filtersOf(view)[dimension] ?? []).includes(value);
+  const filter = el(
+    "a",
+    {
+      class: "bar-name",
+      href: toggled(view, dimension, value),
+      "data-key": `${dimension}=${value}`,
+      "aria-current": isOn ? "true" : null,
+      title: text,
+    },
+    dimension === "country" &&
+      el("span", { class: "country-code", "aria-hidden": "true" }, row.value ?? "??"),
+    el("span", { class: "clip" }, text),
+  );
+  return el(
+    "tr",
+    { class: isOn ? "is-on" : null, "data-value": value },
+    el(
+      "th",
+      { scope: "row", vars: { "--share": `${(row.bar / largest) * 100}%` } },
+      filter,
+      dimension === "link" && value && openLink(view, value),
+    ),
+    el("td", {}, countText(row.bar)),
+    el("td", { class: "is-muted" }, shareText(row.bar, whole)),
+  );
+}
+
+function openLink(view, code) {
+  return el(
+    "a",
+    {
+      class: "bar-open",
+      href: elsewhere(view, "links", code),
+      "aria-label": `Open link ${code}`,
+      title: "Open link",
+    },
+    icon("right"),
+  );
+}

@@ -1,0 +1,185 @@
+// One conversion: what became of it, its journey drawn, who is credited, and the explanation of every candidate click.
+
+import { elsewhere } from "./address.js";
+import { get } from "./api.js";
+import { commissionText, outcomeBadge, statusBadge } from "./conversions.js";
+import { MODELS, modelText } from "./credit_models.js";
+import { el } from "./element.js";
+import { explanation } from "./explanation.js";
+import { journeyPicture, stopsOf, touchAt } from "./journey.js";
+import { dateTimeText } from "./moments.js";
+import { moneyText, shareText, sizeOf } from "./numbers.js";
+import { pageHead } from "./page_head.js";
+import { currentKey } from "./session.js";
+import { empty, fill } from "./states.js";
+import { fetchNames } from "./stats.js";
+
+/** {title, node, ready} of the page. */
+export function conversionPage(view, period, signal) {
+  const path = `/v1/conversions/${encodeURIComponent(view.name)}`;
+  const sheet = el("div", { class: "stack" });
+  const reasons = el("section", { class: "card", "aria-label": "Explanation" });
+  const back = el("a", { class: "back", href: elsewhere(view, "conversions") }, "All conversions");
+  const node = el(
+    "div",
+    {},
+    pageHead(view, null, "Conversion", { below: back }),
+    el("div", { class: "stack" }, sheet, reasons),
+  );
+  const load = async () => [await get(path, {}, signal), await fetchNames(currentKey())];
+  const ready = fill(sheet, load, ([conversion, names]) => build(view, conversion, names, period.zone), 8);
+  fill(
+    reasons,
+    () => explained(path, signal),
+    (body) => explanation(view, body, period.zone),
+    5,
+  );
+  return { title: "Conversion", node, ready };
+}
+
+async function explained(path, signal) {
+  try {
+    return await get(`${path}/explain`, {}, signal);
+  } catch (error) {
+    if (error.isMissing) return null;
+    throw error;
+  }
+}
+
+function build(view, conversion, names, zone) {
+  const touches = conversion.touches ?? {};
+  const hasJourney = stopsOf(touches).length > 0;
+  return el(
+    "div",
+    { class: "stack" },
+    facts(conversion, zone),
+    hasJourney ? journey(view, { ...conversion, touches }, names, zone) : noJourney(conversion),
+    conversion.credits?.length > 0 && credits(conversion, names),
+  );
+}
+
+function facts(conversion, zone) {
+  const { commission, amount, currency } = conversion;
+  const rate =
+    commission?.type === "percentage"
+      ? `${commission.value} %`
+      : commission?.value && `${commission.value} ${commission.type}`;
+  const rows = {
+    Amount: amount && moneyText(amount, currency),
+    Commission: commission?.amount && `${commissionText(conversion)}${rate ? ` (${rate})` : ""}`,
+    Happened: conversion.occurred_at && dateTimeText(Date.parse(conversion.occurred_at), zone),
+    Model: conversion.attribution_model && modelText(conversion.attribution_model),
+    Confidence: conversion.confidence,
+    "Conversion id": conversion.conversion_id,
+  };
+  return el(
+    "section",
+    { class: "card", "aria-label": "The conversion" },
+    el(
+      "div",
+      { class: "link-line" },
+      el("span", { class: "short-url" }, conversion.transaction_id ?? "no transaction id"),
+      el("span", { class: "badge" }, conversion.event),
+      outcomeBadge(conversion),
+      statusBadge(conversion),
+    ),
+    conversion.reason && el("p", { class: "is-muted" }, conversion.reason),
+    el(
+      "dl",
+      { class: "facts" },
+      Object.entries(rows)
+        .filter(([, value]) => value)
+        .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    ),
+  );
+}
+
+function noJourney(conversion) {
+  const hint =
+    conversion.outcome === "awaiting_click"
+      ? "Its click is not stored yet; this is settled as soon as it is."
+      : "No click earned from it; the explanation below says why.";
+  return el("section", { class: "card" }, empty("No touches", hint));
+}
+
+function journey(view, conversion, names, zone) {
+  return el(
+    "section",
+    { class: "card", "aria-label": "Journey" },
+    el("div", { class: "card-head" }, el("h2", {}, "Journey")),
+    el(
+      "div",
+      { class: "wide", tabindex: 0, role: "region", "aria-label": "Drawing of the journey" },
+      journeyPicture(conversion, zone),
+    ),
+    el(
+      "details",
+      { class: "chart-table" },
+      el("summary", {}, "Show as a table"),
+      touchTable(view, conversion, names, zone),
+    ),
+  );
+}
+
+function touchTable(view, conversion, names, zone) {
+  const models = Object.keys(MODELS).filter((model) => conversion.touches[model]?.length);
+  const titles = ["Touch", "Partner", "When", ...models.map((model) => MODELS[model].label)];
+  const rows = stopsOf(conversion.touches).map((stop) =>
+    el(
+      "tr",
+      {},
+      el(
+        "th",
+        { scope: "row" },
+        stop.code
+          ? el("a", { href: elsewhere(view, "links", stop.code) }, stop.code)
+          : (stop.touch_type ?? "–"),
+      ),
+      el("td", {}, names.partner.get(String(stop.partner_id)) ?? `#${stop.partner_id}`),
+      el("td", {}, stop.clicked_at ? dateTimeText(Date.parse(stop.clicked_at), zone) : "–"),
+      models.map((model) =>
+        el("td", {}, creditText(touchAt(conversion.touches, model, stop), conversion.currency)),
+      ),
+    ),
+  );
+  return el(
+    "div",
+    { class: "wide", tabindex: 0, role: "region", "aria-label": "Touches" },
+    el(
+      "table",
+      { class: "plain-table" },
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          titles.map((title) => el("th", { scope: "col" }, title)),
+        ),
+      ),
+      el("tbody", {}, rows),
+    ),
+  );
+}
+
+function creditText(touch, currency) {
+  if (!sizeOf(touch?.weight)) return "–";
+  return `${shareText(sizeOf(touch.weight), 1)}${touch.value ? ` · ${moneyText(touch.value, currency)}` : ""}`;
+}
+
+function credits(conversion, names) {
+  const rows = conversion.credits.map((credit) =>
+    el(
+      "div",
+      {},
+      el("dt", {}, names.partner.get(String(credit.partner_id)) ?? `Partner ${credit.partner_id}`),
+      el("dd", {}, moneyText(credit.amount, credit.currency ?? conversion.currency)),
+    ),
+  );
+  return el(
+    "section",
+    { class: "card", "aria-label": "Credits" },
+    el("div", { class: "card-head" }, el("h2", {}, "Who is paid")),
+    el("dl", { class: "facts" }, rows),
+  );
+}
