@@ -10,12 +10,14 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 
 from flusher.draft import Draft
-from schema.events import KIND_HEAD, KIND_PREFETCH
+from schema.events import KIND_FALLBACK, KIND_HEAD, KIND_PREFETCH
 
 DOUBLE_MS_MAX = 10_000
 UNIQUE_MS = 24 * 3_600_000
 SAME_COOKIE = "same cookie"
 SAME_VISITOR = "same address and user agent"
+FALLBACK = "fallback"
+"""The link was closed and its visitor sent to the fallback address; says so whether valid or double."""
 
 Visitor = tuple[int, str | int]
 """A link and a name under which one of its visitors is known: a cookie id, or a visitor hash."""
@@ -93,14 +95,20 @@ def judge(drafts: Iterable[Draft], history: History) -> None:
     for draft in drafts:
         if draft.click_class not in ("valid", "double"):
             continue
-        draft.click_class, draft.class_reason, draft.is_unique = "valid", None, True
+        is_fallback = draft.event.kind == KIND_FALLBACK
+        draft.click_class, draft.class_reason, draft.is_unique = (
+            "valid",
+            FALLBACK if is_fallback else None,
+            True,
+        )
         for visitor in draft.visitors:
             found = gaps(visitor, draft.at_ms)
             if found is None:
                 continue
             if found[0] <= DOUBLE_MS_MAX:
                 draft.click_class, draft.is_unique = "double", False
-                draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
+                if not is_fallback:
+                    draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
                 break
             if found[0] < UNIQUE_MS or found[1] < UNIQUE_MS:
                 draft.is_unique = False

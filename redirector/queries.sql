@@ -70,5 +70,6 @@ LIMIT $2;
 SELECT l.link_id,
        (SELECT count(*)
         FROM clicks c
-        WHERE c.partner_link_id = l.link_id AND c.click_class NOT IN ('bot', 'head', 'prefetch')) AS visitors
+        WHERE c.partner_link_id = l.link_id AND c.click_class NOT IN ('bot', 'head', 'prefetch')
+          AND c.class_reason IS DISTINCT FROM 'fallback') AS visitors
 FROM unnest($1::int[]) AS l (link_id);

@@ -19,7 +19,7 @@ from redirector.worker_number import WorkerNumber
 from schema import keys
 from schema.agents import is_crawler
 from schema.countries import Countries
-from schema.events import CODE_CHARS_MAX, KIND_CLICK, KIND_HEAD, KIND_PREFETCH, QUERY_CHARS_MAX
+from schema.events import CODE_CHARS_MAX, KIND_CLICK, KIND_FALLBACK, KIND_HEAD, KIND_PREFETCH, QUERY_CHARS_MAX
 from schema.ids import CookieIdMinter, click_ms
 from schema.links import normalise_code
 from schema.redis_client import UNREACHABLE, RedisClient
@@ -154,6 +154,7 @@ class Redirector:
         if not (cached.fallback and has_fallback(outcome)):
             return _refusal(outcome)
         headers = [*self._steady_headers, (b"location", escape_unsafe(cached.fallback).encode("ascii"))]
+        kind = KIND_FALLBACK if kind == KIND_CLICK else kind
         await self._recorder.keep(_event(click_id, cached, None, kind, visit))
         return Answer(302, headers, Outcome.FALLBACK)
 

@@ -26,6 +26,8 @@ FIELD_BLOCK = b"b"
 KIND_CLICK = 0
 KIND_HEAD = 1
 KIND_PREFETCH = 2
+KIND_FALLBACK = 3
+"""A visitor of a closed link, sent to its fallback address: a click that can never earn credit."""
 
 
 class ClickEvent(NamedTuple):

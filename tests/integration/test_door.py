@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from schema import keys
-from schema.events import KIND_CLICK, KIND_HEAD, QUERY_CHARS_MAX, REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
+from schema.events import KIND_CLICK, KIND_FALLBACK, KIND_HEAD, QUERY_CHARS_MAX, REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
 from tests.doors import BROWSER, Door, running_door
 
 DAY_S = 86_400
@@ -103,7 +103,7 @@ def test_closed_links_go_to_their_fallback(door: Door, terms: dict[str, object])
     reply = door.get(f"/{code}?clk=1")
     assert (reply.status, reply.location, reply.cookies) == (302, "https://f.example/sorry?x=%20", {})
     (click,) = door.clicks()
-    assert click.cookie_id is None
+    assert (click.cookie_id, click.kind) == (None, KIND_FALLBACK)
 
 
 def test_a_click_cap_holds_under_concurrency(door: Door) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flusher.classes import DOUBLE_MS_MAX, UNIQUE_MS, History, judge, set_plain_class, visitors_of
 from flusher.draft import Draft
 from schema.agents import Agent
-from schema.events import KIND_CLICK, KIND_HEAD, KIND_PREFETCH, ClickEvent
+from schema.events import KIND_CLICK, KIND_FALLBACK, KIND_HEAD, KIND_PREFETCH, ClickEvent
 
 START = 1_700_000_000_000
 HOUR = 3_600_000
@@ -41,6 +41,18 @@ def test_plain_classes() -> None:
         set_plain_class(one)
         assert one.click_class == name
     assert one.class_reason is None
+
+
+def test_a_fallback_says_so_valid_or_double() -> None:
+    """So that it can be told from a click that may earn credit, and from a visitor who took a place of a cap."""
+    clicks = [draft(at, cookie="c") for at in (0, 5_000)]
+    for click in clicks:
+        click.event = click.event._replace(kind=KIND_FALLBACK)
+    judge(clicks, History())
+    assert [(click.click_class, click.class_reason) for click in clicks] == [
+        ("valid", "fallback"),
+        ("double", "fallback"),
+    ]
 
 
 def test_a_second_click_within_ten_seconds_is_double() -> None:
