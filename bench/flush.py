@@ -208,6 +208,7 @@ async def _time_writer(settings: Settings, connection: asyncpg.Connection, rows:
     its parsers and taking its leases happens once and is no part of it."""
     tune_memory()  # again: the samples are not the writer's to look through
     is_stopping = asyncio.Event()
+    started = time.perf_counter()
     writer = asyncio.create_task(write(settings, is_stopping))
     first: tuple[float, int] | None = None
     while not writer.done():
@@ -224,7 +225,9 @@ async def _time_writer(settings: Settings, connection: asyncpg.Connection, rows:
     await writer
     assert first is not None
     began, at_first = first
-    return (now - began) * rows / max(rows - at_first, 1)
+    if at_first == rows:  # a toy: one commit has no pace
+        return now - started
+    return (now - began) * rows / (rows - at_first)
 
 
 if __name__ == "__main__":
