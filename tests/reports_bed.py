@@ -87,7 +87,7 @@ def fields_named(reply: Reply) -> set[str]:
 
 
 def reports(client: redis.Redis) -> list[Event]:
-    """Every report in the streams, in the order they were received."""
+    """Every report in the streams, in the order they were received, as far as milliseconds tell."""
     events: list[Event] = []
     for shard in range(SHARDS):
         for _, fields in client.xrange(keys.conversions(shard)):

@@ -71,7 +71,7 @@ class Endpoints:
         query = _whole_query(request)
         given = read_postback(query)
         vendor = await self._vendor_of(given, query, request)
-        wait_s = seconds_preferred(request.headers.get(b"prefer", b""))
+        wait_s = _wait_s(request)
         desk = Desk(vendor, wall_clock_ms(), self._mint, is_awaited=wait_s > 0)
         event = _read_given(given, desk)
         if given.faults:
@@ -121,7 +121,7 @@ class Endpoints:
 
     async def conversions(self, request: Request) -> Answer:
         """`POST /-/conversions`: one conversion, or a list of up to 1,000."""
-        wait_s = seconds_preferred(request.headers.get(b"prefer", b""))
+        wait_s = _wait_s(request)
         return await self._json(request, conversion_of, CONVERSION_FIELDS, wait_s, is_list_allowed=True)
 
     async def refunds(self, request: Request) -> Answer:
@@ -175,10 +175,17 @@ class Endpoints:
         return json_answer(202, accepted if is_list else accepted[0])
 
 
+def _wait_s(request: Request) -> int:
+    prefer = request.headers.get(b"prefer")
+    return 0 if prefer is None else seconds_preferred(prefer)
+
+
 def _whole_query(request: Request) -> bytes:
     """Query and form together: a sender may put either anywhere."""
+    if not request.body:
+        return request.query
     content_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if request.body and content_type not in (b"", b"application/x-www-form-urlencoded"):
+    if content_type not in (b"", b"application/x-www-form-urlencoded"):
         raise Refusal(problem(415, "Send parameters in the query or as application/x-www-form-urlencoded."))
     return b"&".join(part for part in (request.query, request.body.strip()) if part)
 
@@ -187,7 +194,8 @@ def _read_given(given: Postback, desk: Desk) -> Event:
     """The conversion a postback reports; its faults go to `given.faults` under the names its sender used."""
     faults: list[Fault] = []
     event = conversion_of(Fields(given.fields, faults), desk)
-    given.faults.extend(Fault(given.names.get(fault.field, fault.field), fault.message) for fault in faults)
+    for field, message in faults:
+        given.faults.append(Fault(given.names.get(field, field), message))
     return event
 
 

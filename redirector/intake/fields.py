@@ -18,7 +18,7 @@ from redirector.intake.answers import Fault
 from redirector.visitor import fold_address
 from schema.conversions import ID_CHARS_MAX, METADATA_BYTES_MAX
 from schema.ids import parse_click_id
-from schema.money import BadAmount, amount_text, is_currency, parse_amount
+from schema.money import BadAmount, amount_text, canonical_amount, is_currency, parse_amount
 
 AHEAD_MS_MAX = 5 * 60_000
 """A clock may be wrong by this much."""
@@ -91,11 +91,10 @@ class Fields:
             self.fault("amount", 'must be text, like "12.34"')
             return None
         try:
-            amount = parse_amount(value, currency)
+            return f"{parse_amount(value, None):f}" if currency is None else canonical_amount(value, currency)
         except BadAmount as error:
             self.fault("amount", str(error))
             return None
-        return amount_text(amount, currency) if currency else f"{amount:f}"
 
     def occurred_ms(self, now_ms: int, *, is_import: bool = False) -> int:
         """`occurred_at`, an RFC 3339 time that is neither in the future nor too old; now where it is not given."""

@@ -6,6 +6,7 @@ and over restarts, when the request first came: a retry then names the same mome
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -16,6 +17,8 @@ from schema.redis_client import UNREACHABLE, RedisClient
 
 KEEP_S = 86_400
 KEY_BYTES_MAX = 255
+_TURNS = asyncio.Semaphore(16)
+"""Asked at once: a burst must not use up the door's connections to Redis."""
 
 
 async def first_received_ms(client: RedisClient, vendor_id: int, request: Request, now_ms: int) -> int:
@@ -29,7 +32,8 @@ async def first_received_ms(client: RedisClient, vendor_id: int, request: Reques
     content = hashlib.sha256(request.path.encode() + b"\n" + request.body).hexdigest()
     redis: Any = client
     try:
-        first = await redis.set(name, f"{content} {now_ms}", nx=True, get=True, ex=KEEP_S)
+        async with _TURNS:
+            first = await redis.set(name, f"{content} {now_ms}", nx=True, get=True, ex=KEEP_S)
     except UNREACHABLE:
         return now_ms
     if first is None:

@@ -32,19 +32,17 @@ class Outcomes:
         self._redis: Any = connect_redis(redis_url, timeout_s=None, connections_max=4)
         self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
         self._last: bytes | None = None
+        self._placing = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
 
     async def expect(self, report_ids: Sequence[str]) -> bool:
         """Begin to listen for these, before they are kept; False where it cannot be waited for."""
         if len(self._waiting) + len(report_ids) > WAITING_MAX:
             return False
-        if self._last is None:
-            try:
-                async with asyncio.timeout(1.0):
-                    newest = await self._redis.xrevrange(keys.OUTCOMES, count=1)
-            except UNREACHABLE:
-                return False
-            self._last = self._last or (newest[0][0] if newest else b"0-0")
+        try:
+            await self._take_place()
+        except UNREACHABLE:
+            return False
         loop = asyncio.get_running_loop()
         for report_id in report_ids:
             self._waiting[report_id.encode()] = loop.create_future()
@@ -52,6 +50,14 @@ class Outcomes:
         if self._reader is None:
             self._reader = loop.create_task(self._read())
         return True
+
+    async def _take_place(self) -> None:
+        """Note where the stream stands before anything is kept; what comes after cannot be missed."""
+        async with self._placing:
+            if self._last is None:
+                async with asyncio.timeout(1.0):
+                    newest = await self._redis.xrevrange(keys.OUTCOMES, count=1)
+                self._last = newest[0][0] if newest else b"0-0"
 
     async def collect(self, report_ids: Sequence[str], seconds: float) -> list[Outcome | None]:
         """The outcomes that are there in time, None for the others."""
@@ -85,7 +91,7 @@ class Outcomes:
                 future = self._waiting.get(fields.get(b"r", b""))
                 if future is not None and not future.done():
                     future.set_result(fields[b"b"])
-        self._reader = self._last = None
+        self._reader = self._last = None  # and whoever comes next takes a new place
 
     async def close(self) -> None:
         """Stop listening."""

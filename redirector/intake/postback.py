@@ -40,8 +40,8 @@ _ALIASES = {
     "adv5": "adv5",
     "nid": "nid",
 }
-_NAMES = {alias: field for field, aliases in _ALIASES.items() for alias in aliases.split()}
-_KEPT = ("status", "adv1", "adv2", "adv3", "adv4", "adv5")
+_NAMES = {alias.encode(): field for field, aliases in _ALIASES.items() for alias in aliases.split()}
+_KEPT = frozenset({"status", "adv1", "adv2", "adv3", "adv4", "adv5"})
 """What goes into metadata."""
 
 
@@ -66,16 +66,20 @@ def read_postback(query: bytes) -> Postback:
         faults.append(Fault("", f"more than {PARAMETERS_MAX} parameters"))
     for pair in pairs[:PARAMETERS_MAX]:
         raw_name, _, raw_value = pair.partition(b"=")
+        field = _NAMES.get(raw_name) or _NAMES.get(_bytes(raw_name).lower())
+        if field is None or not raw_value:  # an empty parameter is a macro its sender had nothing for
+            continue
+        name = raw_name.decode("latin-1")
         try:
-            name, value = _text(raw_name), _text(raw_value).strip()
+            value = _bytes(raw_value).decode().strip()
         except UnicodeDecodeError:
-            faults.append(Fault(raw_name.decode("ascii", "replace"), "is not UTF-8"))
+            # Never replaced: a replaced character would make two different ids one.
+            faults.append(Fault(name, "is not UTF-8"))
             continue
-        field = _NAMES.get(name.lower())
-        if field is None or not value:  # an empty parameter is a macro its sender had nothing for
-            continue
-        if field == "transaction_id" and name.lower() == "transaction_id" and _is_everflow(query):
+        if raw_name == b"transaction_id" and _is_everflow(query):
             field = "click_id"
+        if not value:
+            continue
         if given.get(field, value) != value:
             faults.append(Fault(name, "is given twice, differently"))
         given[field], names[field] = value, name
@@ -90,17 +94,23 @@ def _is_everflow(query: bytes) -> bool:
 
 def _fields(given: dict[str, str]) -> dict[str, object]:
     given.pop("nid", None)
-    kept = {name: given.pop(name) for name in _KEPT if name in given}
-    if "currency" in given:
-        given["currency"] = given["currency"].upper()
-    return {**given, "metadata": kept or None}
+    fields: dict[str, object] = {}
+    kept: dict[str, str] = {}
+    for name, value in given.items():
+        if name in _KEPT:
+            kept[name] = value
+        else:
+            fields[name] = value.upper() if name == "currency" else value
+    if kept:
+        fields["metadata"] = kept
+    return fields
 
 
-def _text(raw: bytes) -> str:
-    """Decoded. Raises UnicodeDecodeError: a replaced character would make two different ids one."""
+def _bytes(raw: bytes) -> bytes:
+    """Without its percent-encoding."""
     if b"%" in raw or b"+" in raw:
-        raw = unquote_to_bytes(raw.replace(b"+", b" "))
-    return raw.decode("utf-8")
+        return unquote_to_bytes(raw.replace(b"+", b" "))
+    return raw
 
 
 def signed_text(query: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.postback import run as run_postback
 from bench.redirect import run
 
 
@@ -11,4 +12,13 @@ def test_the_redirect_bench_accounts_for_every_click() -> None:
     assert result["failed"] == 0
     assert result["answered"] > 0
     assert 0 <= result["kept"] - result["answered"] <= 4
+    assert result["ratio"] > 0
+
+
+def test_the_postback_bench_accounts_for_every_report() -> None:
+    """Reports kept = answers sent, but for those still on their way when a round stopped counting."""
+    result = run_postback(seconds=0.4, rounds=1, connections=4)
+    assert result["failed"] == 0
+    assert result["answered"] > 0
+    assert 0 <= result["kept"] - result["answered"] <= 8
     assert result["ratio"] > 0

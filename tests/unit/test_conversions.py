@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import orjson
@@ -36,6 +37,13 @@ def test_an_id_is_for_ever() -> None:
 )
 def test_different_reports_have_different_ids(one: tuple[int, str, str], other: tuple[int, str, str]) -> None:
     assert (conversion_id_of(*one) == conversion_id_of(*other)) == (one == other)
+
+
+@given(st.integers(1, 2**31), st.text())
+def test_ids_are_those_of_the_standard(vendor_id: int, text: str) -> None:
+    made = conversion_id_of(vendor_id, "sale", text)
+    name = orjson.dumps(["transaction", vendor_id, "sale", text]).decode()
+    assert made == str(uuid.uuid5(uuid.UUID("0a6f1f0c-4f5d-5b0e-8a53-6d0f5e0c7c11"), name))
 
 
 def test_kinds_of_ids_never_meet() -> None:

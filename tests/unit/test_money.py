@@ -12,6 +12,7 @@ from schema.money import (
     DIGITS,
     BadAmount,
     amount_text,
+    canonical_amount,
     from_minor_units,
     is_currency,
     minor_units,
@@ -88,6 +89,8 @@ def test_what_is_no_amount(text: str) -> None:
 def test_more_digits_than_the_currency_has(text: str, currency: str) -> None:
     with pytest.raises(BadAmount, match=currency):
         parse_amount(text, currency)
+    with pytest.raises(BadAmount, match=currency):
+        canonical_amount(text, currency)
 
 
 def test_the_table() -> None:
@@ -126,11 +129,16 @@ def test_units_survive_the_way_out_and_back(units: int, currency: str) -> None:
         assert parse_amount(amount_text(amount, currency), currency) == amount
 
 
-@given(st.text(max_size=20), st.sampled_from(["JPY", "USD", "KWD", "CLF", None]))
+@given(
+    st.text(max_size=20) | st.from_regex(r"\A[0-9]{1,15}(\.[0-9]{0,5})?\Z"),
+    st.sampled_from(["JPY", "USD", "KWD", "CLF", None]),
+)
 def test_any_text_is_an_exact_amount_or_refused(text: str, currency: str | None) -> None:
     try:
         amount = parse_amount(text, currency)
     except BadAmount:
         return
+    if currency is not None:
+        assert canonical_amount(text, currency) == amount_text(amount, currency)
     assert text.isascii() and set(text) <= set("0123456789.")
     assert amount == Decimal(text) and 0 <= amount < 10**14
