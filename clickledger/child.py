@@ -22,6 +22,7 @@ from schema.settings import Settings, load_settings
 
 ROOMS = {
     "flusher": "flusher.writer:run_flusher",
+    "attributor": "attribution.attributor:run_attributor",
     "publisher": "redirector.publisher:run_publisher",
     "api": "attribution.api.app:run_api",
     "demo": "clickledger.demo:run_demo",

@@ -1,6 +1,7 @@
 """The rooms as children of the supervisor: their commands, their environment, the order in which they stop.
 
-Doors stop first, so that what they captured can still be written; the writer next; then those that only read.
+Doors stop first, so that what they captured can still be written; the writer next, then the
+attributor, whose outcomes the publisher still hands on; then those that only read.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ from schema.settings import Settings
 HANDED_DOWN = ("host", "port", "api_port", "workers", "trusted_proxies")
 """Settings that options of `up` may have changed: children read them from the environment."""
 
-DOOR_STAGE, FLUSHER_STAGE, PUBLISHER_STAGE, API_STAGE, ENGINE_STAGE = range(5)
+DOOR_STAGE, FLUSHER_STAGE, ATTRIBUTOR_STAGE, PUBLISHER_STAGE, API_STAGE, ENGINE_STAGE = range(6)
 
 # what a room may need to finish its work when asked to stop
-_STOP_SECONDS_MAX = {"flusher": 30.0, "publisher": 10.0, "api": 10.0, "demo": 5.0}
-_STAGES = {"demo": DOOR_STAGE, "flusher": FLUSHER_STAGE, "publisher": PUBLISHER_STAGE, "api": API_STAGE}
+_STOP_SECONDS_MAX = {"flusher": 30.0, "attributor": 15.0, "publisher": 10.0, "api": 10.0, "demo": 5.0}
+_STAGES = {
+    "demo": DOOR_STAGE,
+    "flusher": FLUSHER_STAGE,
+    "attributor": ATTRIBUTOR_STAGE,
+    "publisher": PUBLISHER_STAGE,
+    "api": API_STAGE,
+}
 _DOOR_STOP_SECONDS_MAX = 15.0
 
 

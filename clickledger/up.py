@@ -2,7 +2,7 @@
 
 Comes in: settings and a data directory that is already ours. It takes the ports, starts the engines that no
 setting names, migrates, starts the rooms, says where they are, and keeps them running until Ctrl-C or SIGTERM,
-which drains and stops everything: door, writer, publisher, API, engines.
+which drains and stops everything: door, writer, attributor, publisher, API, engines.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Up:
 
     def _start_rooms(self, *, is_demo: bool) -> None:
         assert self.door is not None
-        names = ["publisher", "flusher", "api", *(["demo"] if is_demo else [])]
+        names = ["publisher", "flusher", "attributor", "api", *(["demo"] if is_demo else [])]
         children = [room(name, self.settings, self.directory.path) for name in names]
         for child in [*door_workers(self.settings, self.directory.path, self.door), *children]:
             self.supervisor.start(child)

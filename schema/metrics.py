@@ -119,6 +119,21 @@ PARTITIONS_AHEAD = Gauge(
     "Months of click partitions made in advance.",
     multiprocess_mode="mostrecent",
 )
+CONVERSIONS = Counter(
+    "clickledger_conversions_total", "Conversions decided, by outcome; again counts anew.", ["outcome"]
+)
+TOUCHES_WRITTEN = Counter("clickledger_touches_written_total", "Touches written, all models.")
+ATTRIBUTE_SECONDS = Histogram(
+    "clickledger_attribute_seconds",
+    "One batch of conversions, from claim to commit.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30),
+)
+ATTRIBUTOR_BACKLOG = Gauge(
+    "clickledger_attributor_backlog",
+    "Conversions that wait to be attributed, or to be attributed again.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
 RESTARTS = Counter(
     "clickledger_restarts_total", "Processes the supervisor started again, by process.", ["name"]
 )

@@ -1,4 +1,4 @@
-"""`up`, and each room as a command of its own: `door`, `flusher`, `publisher`, `api`, `migrate`.
+"""`up`, and each room as a command of its own: `door`, `flusher`, `attributor`, `publisher`, `api`, `migrate`.
 
 `up` and `door` supervise child processes; the others run their room in this process, for an operator whose own
 supervisor keeps it running. All take the same settings.
@@ -29,7 +29,7 @@ WorkersOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (up, migrate, door, flusher, publisher, api):
+    for command in (up, migrate, door, flusher, attributor, publisher, api):
         app.command()(command)
 
 
@@ -101,6 +101,11 @@ def door(
 def flusher(data_dir: DataDirOption = None) -> None:
     """Write captured clicks to PostgreSQL. Needs both servers."""
     _run_here("flusher", data_dir, needs_database=True, needs_redis=True)
+
+
+def attributor(data_dir: DataDirOption = None) -> None:
+    """Attribute conversions: touches, commissions, credits. Needs PostgreSQL."""
+    _run_here("attributor", data_dir, needs_database=True)
 
 
 def publisher(
