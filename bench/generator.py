@@ -44,7 +44,7 @@ headers, prefix, answer = sys.argv[6:9]
 times, failed = [], 0
 class Client(asyncio.Protocol):
     def connection_made(self, transport):
-        self.transport, self.at = transport, id(self)
+        self.transport, self.at, self.seen = transport, id(self), b""
         self.ask()
     def ask(self):
         self.at += 7
@@ -52,8 +52,13 @@ class Client(asyncio.Protocol):
         self.transport.write(f"GET {prefix}{self.at % links} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
     def data_received(self, data):
         global failed
+        self.seen += data
+        head, mark, body = self.seen.partition(b"\\r\\n\\r\\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\\r")[0]
+        if not mark or len(body) < int(length or 0): return
         times.append(time.perf_counter() - self.asked)
-        failed += not data.startswith(f"HTTP/1.1 {answer}".encode())
+        failed += not head.startswith(f"HTTP/1.1 {answer}".encode())
+        self.seen = b""
         if time.perf_counter() < ends: self.ask()
         else: self.transport.close()
 async def main():
