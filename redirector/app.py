@@ -65,9 +65,9 @@ class DoorApp:
         is_ready: Callable[[], bool],
         intake: ASGIApp,
     ) -> None:
-        self._redirector = redirector
-        self._tally = tally
-        self._trusted: tuple[Network, ...] = settings.trusted_networks
+        self.redirector = redirector
+        self.tally = tally
+        self.trusted: tuple[Network, ...] = settings.trusted_networks
         self._rooms: ASGIApp = _rooms(settings, is_ready)
         self._intake = intake
 
@@ -87,9 +87,9 @@ class DoorApp:
         method = scope["method"]
         if method == "GET":
             visit = self._visit(scope)
-            plain = self._redirector.answer_plainly(code, visit)
+            plain = self.redirector.answer_plainly(code, visit)
             if plain is None:
-                answer = await self._redirector.answer(code, visit, is_head=False)
+                answer = await self.redirector.answer(code, visit, is_head=False)
             else:
                 answer, acknowledgement = plain
                 try:
@@ -97,12 +97,12 @@ class DoorApp:
                 except NotKept:
                     answer = unavailable()
         elif method == "HEAD":
-            answer = await self._redirector.answer(code, self._visit(scope), is_head=True)
+            answer = await self.redirector.answer(code, self._visit(scope), is_head=True)
         else:
             answer = _method_answer(method)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
-        self._tally.add(answer.outcome, time.perf_counter() - started)
+        self.tally.add(answer.outcome, time.perf_counter() - started)
 
     def _visit(self, scope: Scope) -> Visit:
         client = scope["client"]
@@ -112,7 +112,7 @@ class DoorApp:
             client and client[0],
             scope["query_string"],
             is_https=is_https,
-            trusted=self._trusted,
+            trusted=self.trusted,
         )
 
 

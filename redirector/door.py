@@ -23,6 +23,7 @@ from redirector.app import DoorApp, Tally
 from redirector.appender import Appender
 from redirector.entrance import Entrance
 from redirector.link_cache import LinkCache
+from redirector.protocol import DoorProtocol
 from redirector.recorder import Recorder
 from redirector.redirect import Caps, Redirector
 from redirector.snapshot import SNAPSHOT_PERIOD_S, read_snapshots, write_snapshot
@@ -171,7 +172,7 @@ async def _serve(settings: Settings, sock: socket.socket, slot: int) -> None:
     door = Door(settings, slot)
     config = uvicorn.Config(
         door.app,
-        http="httptools",
+        http=DoorProtocol if settings.front_end == "fast" else "httptools",
         ws="none",
         lifespan="off",
         log_config=None,

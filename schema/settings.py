@@ -117,9 +117,18 @@ class Settings(BaseSettings):
     prefetch: Literal["refuse", "redirect"] = Field(
         "refuse", description="Prefetches get a 503 that browsers do not keep, or a 302 without cookie."
     )
+    front_end: Literal["fast", "asgi"] = Field(
+        "fast",
+        description="What answers the common request: a protocol class of the door's own, or its ASGI application. Both answer with the same bytes.",
+    )
     flush_rows_max: int = Field(20_000, ge=1, le=200_000, description="Clicks in one flush at most.")
     flush_age_ms_max: int = Field(
         250, ge=1, le=60_000, description="Longest a click waits for its flush to fill."
+    )
+    api_requests_per_minute: int = Field(
+        6_000,
+        ge=1,
+        description="Requests of one API key a minute, in each API process; more are answered 429 with `Retry-After`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."

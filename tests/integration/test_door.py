@@ -4,6 +4,7 @@ promises: order of decisions, destinations, cookies, who is asking, hostile inpu
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,15 +16,25 @@ import pytest
 import redis
 
 from schema import keys
-from schema.events import KIND_CLICK, KIND_FALLBACK, KIND_HEAD, QUERY_CHARS_MAX, REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
+from schema.events import (
+    KIND_CLICK,
+    KIND_FALLBACK,
+    KIND_HEAD,
+    QUERY_CHARS_MAX,
+    REFERRER_CHARS_MAX,
+    USER_AGENT_CHARS_MAX,
+)
 from tests.doors import BROWSER, Door, running_door
 
 DAY_S = 86_400
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(scope="module")
-def module_door(engines: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+@pytest.fixture(scope="module", params=["fast", "asgi"])
+def module_door(
+    request: pytest.FixtureRequest, engines: object, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    """Both front ends must pass everything here."""
     url: str = engines.redis_url  # type: ignore[attr-defined]
     with redis.Redis.from_url(url) as client:
         client.flushdb()
@@ -33,6 +44,7 @@ def module_door(engines: object, tmp_path_factory: pytest.TempPathFactory) -> It
         trusted_proxies="127.0.0.1",
         fallback_url="",
         allowed_schemes="http,https,shopapp",
+        front_end=request.param,
     ) as door:
         yield door
 
@@ -401,6 +413,43 @@ def test_pipelined_requests_are_answered_in_order(door: Door) -> None:
     answer = door.raw(b"GET /pipe1" + head + b"\r\nGET /pipe2" + head + b"Connection: close\r\n\r\n")
     assert answer.count(b"302 Found") == 2
     assert answer.index(b"one.example") < answer.index(b"two.example")
+
+
+def test_both_front_ends_answer_with_the_same_bytes(redis_url: str, tmp_path: Path) -> None:
+    """Line by line, but for the ids and the clock."""
+    head = b"HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n"
+    requests = [
+        b"GET /same " + head + b"Connection: close\r\n\r\n",
+        b"GET /same?sub1=a%20b&x=1 "
+        + head
+        + b"Cookie: clk_id=01a1f7ba-6819-7280-b09a-a5d076d6392f\r\nConnection: close\r\n\r\n",
+        b"GET /same HTTP/1.0\r\nUser-Agent: Mozilla/5.0\r\n\r\n",
+        b"GET /same "
+        + head
+        + b"\r\nGET /same "
+        + head
+        + b"\r\nGET /none "
+        + head
+        + b"Connection: close\r\n\r\n",
+        b"GET /same " + head + b"Content-Length: 3\r\nConnection: close\r\n\r\nabc",
+        b"GET /same " + head + b"Connection: upgrade, close\r\nUpgrade: h2c\r\n\r\n",
+        b"GET /s%61me " + head + b"Connection: close\r\n\r\n",
+        b"GET http://go.example/same " + head + b"Connection: close\r\n\r\n",
+        b"GET /same#top " + head + b"Connection: close\r\n\r\n",
+    ]
+    answers: list[list[bytes]] = []
+    for front_end in ("fast", "asgi"):
+        with running_door(redis_url, tmp_path / front_end, front_end=front_end) as door:
+            door.publish("same", "https://shop.example/p?x=2")
+            door.get("/same")
+            answers.append([_without_ids(door.raw(request)) for request in requests])
+    assert all(answer.startswith(b"HTTP/1.1 ") for answer in answers[0])
+    assert answers[0] == answers[1]
+
+
+def _without_ids(answer: bytes) -> bytes:
+    """An answer without what differs from click to click."""
+    return re.sub(rb"clk=\d+|clk_id=[0-9a-f-]{36}|clk_id_until=\d+|date: [^\r]+|Max-Age=\d+", b"", answer)
 
 
 def test_fixed_paths(door: Door) -> None:
