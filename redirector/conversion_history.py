@@ -102,12 +102,10 @@ class ConversionImport:
     `vendor` is that of the key, None where each row names its own.
     """
 
-    def __init__(self, client: RedisClient, shards: int, vendor: Vendor | None) -> None:
+    def __init__(self, client: RedisClient, vendor: Vendor | None) -> None:
         self._client: Any = client
-        self._shards = shards
         self._vendor = vendor
         self._credentials = Credentials(client)
-        self._next_shard = 0
         self.appended = 0
 
     async def append(self, rows: Iterable[Row | RowFault]) -> list[RowFault] | None:
@@ -155,8 +153,7 @@ class ConversionImport:
         return named
 
     async def _append_block(self, payload: bytes) -> None:
-        stream = keys.conversions(self._next_shard % self._shards)
-        self._next_shard += 1
+        stream = keys.conversions(0)
         while await self._client.xlen(stream) > STREAM_ENTRIES_MAX:  # noqa: ASYNC110 - another process drains it
             await asyncio.sleep(0.1)
         await self._client.xadd(stream, {FIELD_BLOCK: payload})

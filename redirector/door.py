@@ -78,7 +78,7 @@ class Door:
             Caps(self._client),
             Countries(settings.geoip_db, data_dir),
         )
-        self.intake = Entrance(settings, self._client, self.links, slot)
+        self.intake = Entrance(settings, self._client, self.links)
         self.app = DoorApp(settings, redirector, self.tally, lambda: self.number.is_held, self.intake)
         self._tasks: list[asyncio.Task[None]] = []
 

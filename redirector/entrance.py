@@ -24,11 +24,10 @@ SPOOL_FOLDER = "spool-conversions"
 class Entrance:
     """The ASGI callable of the conversion endpoints of one door process."""
 
-    def __init__(self, settings: Settings, client: RedisClient, links: LinkCache, slot: int) -> None:
+    def __init__(self, settings: Settings, client: RedisClient, links: LinkCache) -> None:
         self._settings = settings
         self._client = client
         self._links = links
-        self._slot = slot
         self._spool: Path = settings.data_dir / SPOOL_FOLDER
         self._room: IntakeRoom | None = None
 
@@ -44,7 +43,7 @@ class Entrance:
     def _open(self) -> IntakeRoom:
         from redirector.intake.room import IntakeRoom
 
-        self._room = IntakeRoom(self._settings, self._client, self._spool, self._slot)
+        self._room = IntakeRoom(self._settings, self._client, self._spool)
         self._links.also_tell = self._room.credentials.forget
         return self._room
 

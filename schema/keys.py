@@ -51,7 +51,7 @@ def vendor_email(email: str) -> str:
 
 
 def conversions(shard: int) -> str:
-    """The stream of a shard's conversions, refunds and leads."""
+    """A stream of conversions, refunds and leads. Doors use number 0 alone, so that reports keep their order."""
     return f"conversions:{{{shard}}}"
 
 

@@ -79,7 +79,7 @@ async def _import(file: Path, key: str | None, settings: Settings) -> tuple[int,
     client = connect_redis(settings.redis_url)
     faults: list[RowFault] = []
     try:
-        load = ConversionImport(client, settings.stream_shards, await _vendor_of(client, key))
+        load = ConversionImport(client, await _vendor_of(client, key))
         with Progress(console=console()) as progress, file.open("rb") as raw:
             task = progress.add_task("conversions", total=os.fstat(raw.fileno()).st_size or 1)
             text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")  # it closes `raw` when it goes

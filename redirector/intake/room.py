@@ -49,15 +49,12 @@ class Place(NamedTuple):
 class IntakeRoom:
     """The ASGI callable. Create it inside a running event loop."""
 
-    def __init__(self, settings: Settings, client: RedisClient, spool: Path, slot: int) -> None:
+    def __init__(self, settings: Settings, client: RedisClient, spool: Path) -> None:
         assert settings.redis_url is not None
         self.credentials = Credentials(client)
         self.recorder = Recorder(
-            Appender(
-                client.execute_command,
-                [keys.conversions(shard) for shard in range(settings.stream_shards)],
-                slot,
-            ),
+            # One stream for all doors: of two reports of a conversion the one answered first is the conversion.
+            Appender(client.execute_command, [keys.conversions(0)], 0),
             client.ping,
             Spool(spool, settings.spool_mb_max * MEGABYTE),
             settings.capture_budget_ms / 1000,
