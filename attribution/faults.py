@@ -39,6 +39,14 @@ class Forbidden(Exception):
     """The caller may not do this."""
 
 
+class Busy(Exception):
+    """Too much of this is going on already; later it will be possible."""
+
+
+class Outdated(Exception):
+    """The thing is no longer as the caller last saw it."""
+
+
 def faults_of(error: ValidationError) -> list[Fault]:
     """pydantic's errors as faults, without echoing the input."""
     return [Fault(_path(entry["loc"]), _sentence(entry)) for entry in error.errors(include_input=False)]

@@ -18,6 +18,7 @@ from attribution.faults import Conflict, Fault, Forbidden, NotFound, Refused
 from attribution.keys import SQL as KEYS
 from attribution.keys import Caller
 from attribution.link_codes import candidate_codes
+from attribution.link_etags import check_unchanged
 from attribution.link_fields import LinkChanges, NewLink, Policy, field_faults
 from attribution.link_rows import JSON_COLUMNS, change_values, insert_values, json_text, link_body, link_row
 from schema.queries import load_queries
@@ -173,11 +174,17 @@ async def list_links(
 
 
 async def edit_link(
-    connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str, changes: LinkChanges
+    connection: asyncpg.Connection,
+    policy: Policy,
+    caller: Caller,
+    code: str,
+    changes: LinkChanges,
+    if_match: str | None = None,
 ) -> dict[str, Any]:
-    """Change the given fields of a link and keep the others. Raises NotFound or Refused."""
+    """Change the given fields of a link and keep the others. Raises NotFound, Refused, or Outdated by `if_match`."""
     await _lock(connection, policy, code)
     before = await _row_of(connection, policy, code)
+    check_unchanged(link_body(before, policy), if_match)
     kept = {
         name: value for name, value in link_body(before, policy).items() if name in LinkChanges.model_fields
     }
@@ -218,8 +225,12 @@ async def write_changes(
     return bool(changed)
 
 
-async def delete_link(connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str) -> None:
+async def delete_link(
+    connection: asyncpg.Connection, policy: Policy, caller: Caller, code: str, if_match: str | None = None
+) -> None:
     """Delete a link softly: the door answers 410, its clicks stay, its code is never given out again."""
     link_id = await _lock(connection, policy, code)
+    if if_match is not None:
+        check_unchanged(await get_link(connection, policy, code), if_match)
     await connection.execute(SQL["delete_link"], link_id)
     await log_action(connection, caller, "delete", TABLE, [link_id])

@@ -33,14 +33,8 @@ WHERE e.campaign_partner_id > $1 AND NOT e.is_deleted
 ORDER BY e.campaign_partner_id
 LIMIT $2;
 
--- name: list_clicks
-SELECT c.click_id, c.clicked_at, l.short_code AS code, c.partner_id, c.campaign_version_id, c.cookie_id, c.click_class,
-       c.class_reason, c.is_unique, host(c.ip_address) AS ip, c.user_agent, c.referrer_url, c.utm_source, c.utm_medium,
-       c.utm_campaign, c.utm_content, c.utm_term, c.sub1, c.sub2, c.sub3, c.sub4, c.sub5, c.country_code,
-       c.device_type, c.browser, c.os
-FROM clicks c
-JOIN partner_links l ON l.partner_link_id = c.partner_link_id
-WHERE c.click_id < $1 AND c.clicked_at >= $2 AND c.clicked_at < $3 AND NOT c.is_deleted
-  AND ($4::text IS NULL OR l.short_code = $4)
-ORDER BY c.click_id DESC
-LIMIT $5;
+-- name: campaign_exists
+SELECT EXISTS (SELECT FROM campaigns WHERE campaign_id = $1 AND NOT is_deleted);
+
+-- name: partner_exists
+SELECT EXISTS (SELECT FROM partners WHERE partner_id = $1 AND NOT is_deleted);

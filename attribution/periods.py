@@ -7,7 +7,7 @@ clocks change has 23 or 25 hourly buckets and a day is still one bucket. Everyth
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,9 +39,9 @@ def period_of(start: str | None, end: str | None, interval: Interval, timezone: 
     """The period asked for; without one, the last 30 days, today included. Raises Refused."""
     zone = zone_of(timezone)
     today = now.astimezone(zone).date()
-    until = _moment("end", end, zone) if end else _midnight(today + timedelta(days=1), zone)
+    until = moment_of("end", end, zone) if end else _midnight(today + timedelta(days=1), zone)
     since = (
-        _moment("start", start, zone)
+        moment_of("start", start, zone)
         if start
         else _midnight(until.astimezone(zone).date() - timedelta(days=DEFAULT_DAYS), zone)
     )
@@ -55,8 +55,20 @@ def period_of(start: str | None, end: str | None, interval: Interval, timezone: 
     return Period(since, until, buckets)
 
 
-def _moment(field: str, text: str, zone: ZoneInfo) -> datetime:
-    """A date (its midnight in the zone) or an RFC 3339 time."""
+def previous_of(period: Period, timezone: str) -> Period:
+    """The period just before, as many days long where both ends are midnights of the zone, else as many seconds."""
+    zone = zone_of(timezone)
+    ends = [moment.astimezone(zone) for moment in (period.start, period.end)]
+    if all(moment.time() == time.min for moment in ends):
+        day = ends[0].date() - (ends[1].date() - ends[0].date())
+        start = _midnight(max(day, date(1, 1, 2)), zone)
+    else:
+        start = period.start - (period.end - period.start)
+    return Period(start, period.start, [start])
+
+
+def moment_of(field: str, text: str, zone: tzinfo = UTC) -> datetime:
+    """A date (its midnight in the zone) or an RFC 3339 time. Raises Refused naming the field."""
     try:
         if len(text) == 10:
             moment = _midnight(date.fromisoformat(text), zone)
@@ -104,6 +116,6 @@ def _hours(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]
         bucket += timedelta(hours=1)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: tzinfo) -> datetime:
     """When that day begins in the zone (where clocks skip midnight: the moment after the gap)."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)

@@ -29,10 +29,11 @@ Rows = Sequence[Any]
 
 
 class Scope(NamedTuple):
-    """What is counted: one link or all, narrowed by values of dimensions."""
+    """What is counted: one link or all, narrowed by values of dimensions; commission under the model that pays or one."""
 
     link_id: int | None
     filters: Mapping[str, Sequence[str]]
+    model: str | None = None
 
     def values(self, period: Period) -> list[Any]:
         """The parameters every block shares."""
@@ -48,8 +49,7 @@ async def read_stats(
     top: int = 10,
 ) -> dict[str, Any]:
     """The body of a stats answer."""
-    clicks = await connection.fetch(SQL["click_counts"], *scope.values(period))
-    conversions = await connection.fetch(SQL["conversion_counts"], *scope.values(period))
+    clicks, conversions = await _counts(connection, period, scope)
     body = await freshness(connection)
     body["totals"] = _with_ratios(_sum(clicks, conversions))
     clicks_by, conversions_by = _by_bucket(clicks), _by_bucket(conversions)
@@ -61,6 +61,16 @@ async def read_stats(
         name: await _breakdown(connection, period, scope, name, top) for name in dict.fromkeys(breakdowns)
     }
     return body
+
+
+async def read_totals(connection: asyncpg.Connection, period: Period, scope: Scope) -> dict[str, Any]:
+    """The totals alone."""
+    return _with_ratios(_sum(*await _counts(connection, period, scope)))
+
+
+async def _counts(connection: asyncpg.Connection, period: Period, scope: Scope) -> tuple[Rows, Rows]:
+    clicks = await connection.fetch(SQL["click_counts"], *scope.values(period))
+    return clicks, await connection.fetch(SQL["conversion_counts"], *scope.values(period), scope.model)
 
 
 async def freshness(connection: asyncpg.Connection) -> dict[str, Any]:

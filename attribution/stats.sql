@@ -73,7 +73,12 @@ LIMIT $20;
 -- By the click a conversion was credited to; rejected ones do not count, adjustments change sums but are no conversions.
 SELECT width_bucket(e.occurred_at, $3::timestamptz[]) AS bucket, e.currency::text AS currency,
        count(*) FILTER (WHERE e.adjusts_conversion_event_id IS NULL) AS conversions,
-       sum(coalesce(e.event_value, 0)) AS revenue, sum(coalesce(e.commission_amount, 0)) AS commission
+       sum(coalesce(e.event_value, 0)) AS revenue,
+       sum(CASE WHEN $19::text IS NULL THEN coalesce(e.commission_amount, 0)
+                ELSE coalesce((SELECT sum(t.touch_value) FROM touches t
+                               WHERE t.conversion_event_id = e.conversion_event_id AND t.converted_at = e.occurred_at
+                                 AND t.attribution_type = $19 AND NOT t.is_deleted
+                                 AND ($4::int IS NULL OR t.partner_link_id = $4)), 0) END) AS commission
 FROM conversion_events e
 LEFT JOIN clicks c ON c.click_id = e.click_id AND c.clicked_at = e.clicked_at
 LEFT JOIN partner_links l ON l.partner_link_id = c.partner_link_id

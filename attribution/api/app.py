@@ -15,10 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 import uvicorn
 from fastapi import FastAPI
 
-from attribution.api import key_routes, link_routes, list_routes, pages, stats_routes
+from attribution.api import fact_routes, key_routes, link_routes, list_routes, pages, qr_routes, stats_routes
 from attribution.api.body_limit import BodyLimit
 from attribution.api.dashboard import dashboard_routes
+from attribution.api.description import describe
 from attribution.api.problems import add_problem_handlers
+from attribution.api.rate_limit import RateLimit
 from attribution.link_fields import Policy
 from schema.postgres import UNREACHABLE, connect_pool
 from schema.settings import Settings
@@ -58,10 +60,13 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.policy = Policy.of(settings)
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateLimit, requests_per_minute=settings.api_requests_per_minute)
     app.include_router(dashboard_routes())
-    # Stats first: a link's code may contain anything after /v1/links/.
-    for routes in (pages, stats_routes, link_routes, list_routes, key_routes):
+    # Stats and pictures first: a link's code may contain anything after /v1/links/.
+    app.include_router(stats_routes.link_router)
+    for routes in (pages, stats_routes, qr_routes, link_routes, fact_routes, list_routes, key_routes):
         app.include_router(routes.router)
+    describe(app)
     return app
 
 

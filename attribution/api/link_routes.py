@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
+from attribution.api.code_paths import link_path
 from attribution.api.tenancy import Asking
+from attribution.link_bulk import ITEMS_MAX, create_links
+from attribution.link_etags import etag_of, is_matched
 from attribution.link_fields import INT_MAX, LinkChanges, NewLink, Rule
 from attribution.links import create_link, delete_link, edit_link, get_link, list_links
 
@@ -18,6 +20,10 @@ router = APIRouter(tags=["links"])
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 Cursor = Annotated[
     str | None, Query(pattern=r"^[0-9]{1,10}$", description="`next_cursor` of the page before.")
+]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=1000, description="`ETag` of the link as you read it; 412 if it changed since."),
 ]
 
 
@@ -53,6 +59,36 @@ class LinkPage(BaseModel):
     next_cursor: str | None
 
 
+class ManyLinks(BaseModel):
+    """Links to be made, each as for `POST /v1/links`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    links: list[dict[str, Any]] = Field(min_length=1, max_length=ITEMS_MAX)
+
+
+class ItemFault(BaseModel):
+    """What is wrong with one field of an item."""
+
+    field: str
+    message: str
+
+
+class ItemResult(BaseModel):
+    """What became of one item: 201 with its link, or 403, 409 or 422 with what is wrong."""
+
+    status: int
+    link: LinkBody | None = None
+    errors: list[ItemFault] | None = None
+
+
+class ManyResults(BaseModel):
+    """One result an item, in their order."""
+
+    created: int
+    results: list[ItemResult]
+
+
 def next_cursor(rows: list[dict[str, Any]], limit: int, name: str) -> str | None:
     """Where the next page begins, None after the last."""
     return str(rows[-1][name]) if len(rows) == limit else None
@@ -68,8 +104,17 @@ async def post_link(asking: Asking, new: NewLink, response: Response) -> dict[st
     """Make a link: on an enrolment (`campaign_partner_id`) or plain (`destination_url`). Without `code` one is made up."""
     async with asking.transaction() as connection:
         link = await create_link(connection, asking.policy, asking.caller, new)
-    response.headers["Location"] = "/v1/links/" + quote(link["code"], safe="/")
+    response.headers["Location"] = link_path(link["code"])
+    response.headers["ETag"] = etag_of(link)
     return link
+
+
+@router.post("/v1/links/bulk", responses={200: {"model": ManyResults}})
+async def post_links(asking: Asking, many: ManyLinks) -> dict[str, Any]:
+    """Make up to 1,000 links. Each stands on its own: one that cannot be made does not keep the others back."""
+    async with asking.transaction() as connection:
+        results = await create_links(connection, asking.policy, asking.caller, many.links)
+    return {"created": sum(result["status"] == 201 for result in results), "results": results}
 
 
 @router.get("/v1/links", responses={200: {"model": LinkPage}})
@@ -85,22 +130,38 @@ async def get_links(
     return {"links": links, "next_cursor": next_cursor(links, limit, "link_id")}
 
 
-@router.get("/v1/links/{code:path}", responses={200: {"model": LinkBody}})
-async def get_one_link(asking: Asking, code: str) -> dict[str, Any]:
-    """One link. A code may contain `/`."""
+@router.get(
+    "/v1/links/{code:path}", responses={200: {"model": LinkBody}, 304: {"description": "As you have it."}}
+)
+async def get_one_link(
+    asking: Asking,
+    code: str,
+    response: Response,
+    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+) -> Any:
+    """One link. A code may contain `/`; one that ends in `/stats` is written with `%2F`."""
     async with asking.transaction() as connection:
-        return await get_link(connection, asking.policy, code)
+        link = await get_link(connection, asking.policy, code)
+    etag = etag_of(link)
+    if if_none_match is not None and is_matched(if_none_match, etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return link
 
 
 @router.patch("/v1/links/{code:path}", responses={200: {"model": LinkBody}})
-async def patch_link(asking: Asking, code: str, changes: LinkChanges) -> dict[str, Any]:
+async def patch_link(
+    asking: Asking, code: str, changes: LinkChanges, response: Response, if_match: IfMatch = None
+) -> dict[str, Any]:
     """Change the given fields; every door follows within a second. The code itself never changes."""
     async with asking.transaction() as connection:
-        return await edit_link(connection, asking.policy, asking.caller, code, changes)
+        link = await edit_link(connection, asking.policy, asking.caller, code, changes, if_match)
+    response.headers["ETag"] = etag_of(link)
+    return link
 
 
 @router.delete("/v1/links/{code:path}", status_code=204)
-async def remove_link(asking: Asking, code: str) -> None:
+async def remove_link(asking: Asking, code: str, if_match: IfMatch = None) -> None:
     """Delete a link: visitors get 410, its clicks stay, its code is never used again."""
     async with asking.transaction() as connection:
-        await delete_link(connection, asking.policy, asking.caller, code)
+        await delete_link(connection, asking.policy, asking.caller, code, if_match)

@@ -13,11 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from attribution.faults import Conflict, Fault, Forbidden, NotFound, Refused
+from attribution.faults import Busy, Conflict, Fault, Forbidden, NotFound, Outdated, Refused
 from schema.postgres import UNREACHABLE
 
 LOG = structlog.get_logger()
 RETRY_AFTER_S = 2
+BUSY_RETRY_S = 10
 
 
 class Unauthorized(Exception):
@@ -64,6 +65,14 @@ async def _not_found(_request: Request, error: Exception) -> JSONResponse:
 
 async def _forbidden(_request: Request, error: Exception) -> JSONResponse:
     return problem(403, str(error))
+
+
+async def _busy(_request: Request, error: Exception) -> JSONResponse:
+    return problem(429, str(error), headers={"Retry-After": str(BUSY_RETRY_S)})
+
+
+async def _outdated(_request: Request, error: Exception) -> JSONResponse:
+    return problem(412, str(error))
 
 
 async def _unauthorized(_request: Request, _error: Exception) -> JSONResponse:
@@ -118,6 +127,8 @@ _HANDLERS: dict[Any, Any] = {
     Conflict: _conflict,
     NotFound: _not_found,
     Forbidden: _forbidden,
+    Outdated: _outdated,
+    Busy: _busy,
     Unauthorized: _unauthorized,
     RequestValidationError: _misshapen,
     HTTPException: _http,

@@ -1,0 +1,125 @@
+"""`/v1/clicks` and `/v1/conversions`: what happened, one by one, a page at a time as JSON or all of it as CSV or NDJSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query
+
+from attribution.api.exports import Listing, stream
+from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
+from attribution.api.tenancy import Asking, Tenancy
+from attribution.link_fields import MOMENT_MAX, MOMENT_MIN
+from attribution.periods import moment_of
+from attribution.stats import decimal_text, freshness
+from schema.queries import load_queries
+
+router = APIRouter()
+SQL = load_queries("attribution", "facts.sql")
+
+ID_MAX = 2**63 - 1
+PAGE_ROWS = 100
+CLICK_COLUMNS = (
+    "click_id", "clicked_at", "code", "partner_id", "campaign_version_id", "cookie_id", "click_class", "class_reason",
+    "is_unique", "ip", "user_agent", "referrer_url", "utm_source", "utm_medium", "utm_campaign", "utm_content",
+    "utm_term", "sub1", "sub2", "sub3", "sub4", "sub5", "country_code", "device_type", "browser", "os",
+)  # fmt: skip
+CONVERSION_COLUMNS = (
+    "conversion_event_id", "conversion_id", "event", "transaction_id", "status", "attribution_state", "state_reason",
+    "event_value", "currency", "commission", "attribution_model", "confidence", "matched_by", "partner_id",
+    "campaign_version_id", "code", "click_id", "clicked_at", "cookie_id", "coupon", "adjusts_conversion_event_id",
+    "is_held", "hold_reason", "occurred_at", "recorded_at", "approved_at", "rejected_at", "rejection_reason", "paid_at",
+)  # fmt: skip
+
+Cursor = Annotated[
+    str | None, Query(pattern=r"^[0-9]{1,19}$", description="`next_cursor` of the page before.")
+]
+Rows = Annotated[
+    int | None, Query(ge=1, le=1000, description="How many at most: 100 as JSON, all of them otherwise.")
+]
+Moment = Annotated[str | None, Query(max_length=40, description="Date or RFC 3339 time.")]
+Code = Annotated[str | None, Query(max_length=255, description="Only those of this code.")]
+Accept = Annotated[
+    str | None,
+    Header(max_length=1000, description=f"`{JSON}`, `{CSV}` or `{NDJSON}`; the last two are streams."),
+]
+FORMATS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {CSV: {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/v1/clicks", tags=["clicks"], responses=FORMATS)
+async def get_clicks(
+    asking: Asking,
+    limit: Rows = None,
+    cursor: Cursor = None,
+    start: Moment = None,
+    end: Moment = None,
+    link: Code = None,
+    accept: Accept = None,
+) -> Any:
+    """Clicks of every class, newest first. A click id is a decimal string: it is larger than JavaScript counts."""
+    values = (*_place(asking, cursor, start, end, link), None)
+    listing = Listing("clicks", SQL["list_clicks"], values, CLICK_COLUMNS, _click)
+    return await _answer(asking, listing, wanted_format(accept), limit, "click_id")
+
+
+@router.get("/v1/conversions", tags=["conversions"], responses=FORMATS)
+async def get_conversions(
+    asking: Asking,
+    limit: Rows = None,
+    cursor: Cursor = None,
+    start: Moment = None,
+    end: Moment = None,
+    link: Code = None,
+    status: Literal["pending", "approved", "rejected", "paid"] | None = None,
+    accept: Accept = None,
+) -> Any:
+    """Conversions, the newest recorded first; start and end are about when they occurred. A partner sees its own part
+    of the commission."""
+    values = (*_place(asking, cursor, start, end, link), None, status)
+    listing = Listing("conversions", SQL["list_conversions"], values, CONVERSION_COLUMNS, _conversion)
+    return await _answer(asking, listing, wanted_format(accept), limit, "conversion_event_id")
+
+
+def _place(
+    asking: Tenancy, cursor: str | None, start: str | None, end: str | None, link: str | None
+) -> tuple[int, datetime, datetime, str | None]:
+    """Where to begin, the half-open period (open by default), and the code."""
+    since = moment_of("start", start) if start else MOMENT_MIN
+    until = moment_of("end", end) if end else MOMENT_MAX
+    code = None if link is None else asking.policy.normal(link.replace("\x00", ""))
+    before = min(int(cursor), ID_MAX) if cursor else ID_MAX
+    return before, since, until, code
+
+
+async def _answer(asking: Tenancy, listing: Listing, media_type: str, limit: int | None, key: str) -> Any:
+    """A page, or the stream of all rows."""
+    before, since, until, code, _limit, *more = listing.values
+    if media_type != JSON:
+        return await stream(
+            asking, listing._replace(values=(before, since, until, code, limit, *more)), media_type
+        )
+    rows_max = limit or PAGE_ROWS
+    async with asking.transaction() as connection:
+        rows = await connection.fetch(listing.statement, before, since, until, code, rows_max, *more)
+        fresh = await freshness(connection)
+    items = [listing.shown(row) for row in rows]
+    following = str(items[-1][key]) if len(items) == rows_max else None
+    return fresh | {listing.name: items, "next_cursor": following}
+
+
+def _click(row: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(row) | {"click_id": str(row["click_id"])}
+
+
+def _conversion(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(row)
+    for name in ("event_value", "commission"):
+        amount: Decimal | None = shown[name]
+        shown[name] = None if amount is None else decimal_text(amount)
+    shown["click_id"] = None if shown["click_id"] is None else str(shown["click_id"])
+    return shown
