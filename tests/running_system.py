@@ -107,7 +107,7 @@ class Up:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids by name: postgres, valkey, door-0, flusher, publisher, api."""
+        """Process ids by name: postgres, valkey, door-0, flusher, attributor, publisher, api."""
         return dict(json.loads((self.data_dir / "engines.json").read_text())["pids"])
 
     def status(self) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_a_second_start_keeps_the_key_and_the_data(system: Up) -> None:
 
 @pytest.mark.timeout(240)
 def test_whatever_is_killed_comes_back(embedded_system: Up) -> None:
-    for name in ("valkey", "postgres", "door-0", "flusher", "publisher", "api"):
+    for name in ("valkey", "postgres", "door-0", "flusher", "attributor", "publisher", "api"):
         before = embedded_system.pids
         os.kill(before[name], signal.SIGKILL)
         wait_until(
@@ -136,9 +136,9 @@ def test_whatever_is_killed_comes_back(embedded_system: Up) -> None:
             30,
             name,
         )
-    wait_until(lambda: len(embedded_system.pids) == 6, 30, "all children")
+    wait_until(lambda: len(embedded_system.pids) == 7, 30, "all children")
     counted = embedded_system.metrics()
-    for name in ("valkey", "postgres", "door-0", "flusher", "publisher", "api"):
+    for name in ("valkey", "postgres", "door-0", "flusher", "attributor", "publisher", "api"):
         assert f'clickledger_restarts_total{{name="{name}"}}' in counted
     wait_until(
         lambda: (
