@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     ENROLMENT_ENDED = "enrolment_ended"
     CAMPAIGN_PAUSED = "campaign_paused"
     COUPON_OF_ANOTHER = "coupon_of_another"
+    FIRST_SALE_COUNTS = "first_sale_counts"
 
 
 MEANING = {
@@ -41,6 +42,7 @@ MEANING = {
     Verdict.ENROLMENT_ENDED: "happened after its partner's enrolment had ended",
     Verdict.CAMPAIGN_PAUSED: "happened while its campaign was paused",
     Verdict.COUPON_OF_ANOTHER: "gives way to the partner who alone owns the coupon used",
+    Verdict.FIRST_SALE_COUNTS: "came after a first sale whose partners earn its renewals",
 }
 """Each verdict as the end of a sentence that begins with "the click"."""
 

@@ -48,4 +48,9 @@ def step(family: Family, refunded: int, *, is_full: bool) -> Step:
     }
     paying = posted.get(family.model, [])
     splits = [Split(name, shares(family.weights[name]), values) for name, values in posted.items()]
-    return Step(sum(paying), splits, credits_of(family.touches, paying), family._replace(held=held))
+    return Step(
+        sum(paying),
+        splits,
+        credits_of(family.touches, family.weights.get(family.model, []), paying),
+        family._replace(held=held),
+    )

@@ -43,7 +43,3 @@ FOR UPDATE SKIP LOCKED;
 UPDATE leads SET partner_id = w.partner_id, settled_at = now()
 FROM unnest($1::bigint[], $2::int[]) AS w (lead_id, partner_id)
 WHERE leads.lead_id = w.lead_id;
-
--- name: convert_leads
-UPDATE leads SET status = 'converted'
-WHERE lead_id = ANY($1::bigint[]) AND status IN ('new', 'contacted', 'qualified');

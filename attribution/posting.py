@@ -51,6 +51,7 @@ async def post(connection: Connection, results: Sequence[Result]) -> Posted:
     await readjust(connection, stale)
     await write_journeys(connection, changed)
     await _audit(connection, [one for one in changed if one.decision.conversion.state != "awaiting_click"])
+    await _convert_leads(connection, fresh)
     await tell_outcomes(connection, [one.decision.conversion for one in fresh])
     await ask_dependents(connection, _numbers(changed))
     await move_totals(connection, before, await totals_of(connection, [*_numbers(fresh), *known]))
@@ -195,6 +196,15 @@ async def _audit(connection: Connection, changed: Sequence[Result]) -> None:
         for one in changed
     ]
     await connection.execute(SQL["audit_again"], _numbers(changed), bodies, "reattribute", None)
+
+
+async def _convert_leads(connection: Connection, fresh: Sequence[Result]) -> None:
+    """A lead whose customer bought is one no longer."""
+    bought = {
+        one.lead_id for one in fresh if one.lead_id is not None and one.decision.conversion.is_commissionable
+    }
+    if bought:
+        await connection.execute(SQL["convert_leads"], sorted(bought))
 
 
 async def tell_outcomes(connection: Connection, conversions: Sequence[Conversion]) -> None:

@@ -149,3 +149,7 @@ FROM unnest($1::bigint[], $2::text[]) AS changed (entity_id, changes);
 -- name: ensure_partitions
 -- On its own: the partition of touches of that month.
 SELECT ensure_month_partitions('touches', $1::timestamptz, $1::timestamptz);
+
+-- name: convert_leads
+UPDATE leads SET status = 'converted'
+WHERE lead_id = ANY($1::bigint[]) AND status IN ('new', 'contacted', 'qualified');

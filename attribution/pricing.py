@@ -95,7 +95,11 @@ def price_decision(decision: Decision, catalogue: Catalogue, past: Past) -> Resu
         won.reward_id,
         least([conversion.confidence, *credited]),
         splits,
-        credits_of(touches, next(one.values for one in splits if one.model == decision.model)),
+        credits_of(
+            touches,
+            weights[decision.model],
+            next(one.values for one in splits if one.model == decision.model),
+        ),
         _frozen(decision, catalogue, past, priced),
     )
 
@@ -131,10 +135,13 @@ def frozen_weights(
     return weights, {name: rated[name] if any(rated[name]) else weights[name] for name in weights}
 
 
-def credits_of(touches: Sequence[Touch], values: Sequence[int]) -> list[Credit]:
-    """The paying model's values by partner, in the order of their first touches."""
+def credits_of(touches: Sequence[Touch], weights: Sequence[int], values: Sequence[int]) -> list[Credit]:
+    """The paying model's values by partner, in the order of their first touches; who weighs nothing has no credit."""
+    weighty = {touch.partner_id for touch, weight in zip(touches, weights, strict=True) if weight}
     earned: dict[int, Credit] = {}
     for touch, value in zip(touches, values, strict=True):
+        if touch.partner_id not in weighty:
+            continue
         known = earned.get(touch.partner_id)
         amount, count = (known.amount, known.touches) if known else (0, 0)
         earned[touch.partner_id] = Credit(
