@@ -11,6 +11,7 @@ import hashlib
 import os
 import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import redis
 
 from bench.generator import Load, generator_name, load
 from bench.redirect import LINKS, SHARDS, door, embedded_redis, forget_clicks, publish_links
+from redirector.entrance import SPOOL_FOLDER
 from schema import keys
 from schema.conversions import decode_reports
 
@@ -48,8 +50,10 @@ def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[st
                     redirects.append(redirect)
                     postbacks.append(postback)
                 else:
+                    await_spool(Path(folder))
                     forget_reports(redis_url)
-            kept = count_reports(redis_url)
+            await_spool(Path(folder))
+        kept = count_reports(redis_url)
     ratios = [ours.per_second / one.per_second for ours, one in zip(postbacks, redirects, strict=True)]
     return {
         "seconds": seconds,
@@ -65,6 +69,13 @@ def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[st
         "failed": sum(one.failed for one in postbacks),
         "kept": kept,
     }
+
+
+def await_spool(folder: Path, seconds: float = 30.0) -> None:
+    """Until what Redis did not take in time has come home: on a busy machine the spool is part of the way."""
+    deadline = time.monotonic() + seconds
+    while any((folder / "door" / SPOOL_FOLDER).glob("*.spool")) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def publish_vendor(redis_url: str) -> None:

@@ -16,6 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from redirector.decision import Outcome
+from redirector.entrance import Entrance
 from redirector.recorder import NotKept
 from redirector.redirect import Answer, Redirector, unavailable
 from redirector.visitor import Network, Visit
@@ -63,13 +64,13 @@ class DoorApp:
         redirector: Redirector,
         tally: Tally,
         is_ready: Callable[[], bool],
-        intake: ASGIApp,
+        intake: Entrance,
     ) -> None:
         self.redirector = redirector
         self.tally = tally
         self.trusted: tuple[Network, ...] = settings.trusted_networks
         self._rooms: ASGIApp = _rooms(settings, is_ready)
-        self._intake = intake
+        self.intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -78,7 +79,7 @@ class DoorApp:
             return
         path: str = scope["path"]
         if path in FIXED or path.startswith(ROOMS):
-            await (self._intake if path in INTAKE else self._rooms)(scope, receive, send)
+            await (self.intake if path in INTAKE else self._rooms)(scope, receive, send)
             return
         await self._redirect(path[1:], scope, send)
 

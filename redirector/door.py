@@ -57,11 +57,8 @@ class Door:
         self._follower = connect_redis(settings.redis_url, timeout_s=None, connections_max=2)
         self.links = LinkCache(self._client, self._follower, settings.link_cache_max, settings.fallback_url)
         self._connection = StreamConnection(settings.redis_url) if is_plain(settings.redis_url) else None
-        append = Appender(
-            self._connection.command if self._connection else self._client.execute_command,
-            [keys.clicks(shard) for shard in range(settings.stream_shards)],
-            slot,
-        )
+        command = self._connection.command if self._connection else self._client.execute_command
+        append = Appender(command, [keys.clicks(shard) for shard in range(settings.stream_shards)], slot)
         self.recorder = Recorder(
             append,
             append.ping,
@@ -78,7 +75,7 @@ class Door:
             Caps(self._client),
             Countries(settings.geoip_db, data_dir),
         )
-        self.intake = Entrance(settings, self._client, self.links)
+        self.intake = Entrance(settings, self._client, command, self.links)
         self.app = DoorApp(settings, redirector, self.tally, lambda: self.number.is_held, self.intake)
         self._tasks: list[asyncio.Task[None]] = []
 

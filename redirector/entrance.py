@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
+from redirector.appender import Command
 from redirector.link_cache import LinkCache
 from schema.redis_client import RedisClient
 from schema.settings import Settings
@@ -24,16 +25,18 @@ SPOOL_FOLDER = "spool-conversions"
 class Entrance:
     """The ASGI callable of the conversion endpoints of one door process."""
 
-    def __init__(self, settings: Settings, client: RedisClient, links: LinkCache) -> None:
+    def __init__(self, settings: Settings, client: RedisClient, command: Command, links: LinkCache) -> None:
         self._settings = settings
         self._client = client
+        self._command = command
         self._links = links
         self._spool: Path = settings.data_dir / SPOOL_FOLDER
-        self._room: IntakeRoom | None = None
+        self.room: IntakeRoom | None = None
+        """None until somebody reports something."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await (self._room or self._open())(scope, receive, send)
+        await (self.room or self._open())(scope, receive, send)
 
     def recover(self) -> None:
         """Bring home what an earlier process left in the spool."""
@@ -43,11 +46,11 @@ class Entrance:
     def _open(self) -> IntakeRoom:
         from redirector.intake.room import IntakeRoom
 
-        self._room = IntakeRoom(self._settings, self._client, self._spool)
-        self._links.also_tell = self._room.credentials.forget
-        return self._room
+        self.room = IntakeRoom(self._settings, self._client, self._command, self._spool)
+        self._links.also_tell = self.room.credentials.forget
+        return self.room
 
     async def close(self) -> None:
         """Bring home what is waiting."""
-        if self._room is not None:
-            await self._room.close()
+        if self.room is not None:
+            await self.room.close()

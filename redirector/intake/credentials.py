@@ -68,6 +68,13 @@ class Credentials:
         self._holders = Generations(ENTRIES_MAX)
         self._changes += 1
 
+    def held(self, key: str) -> Vendor | None:
+        """The vendor of a key as far as it is known here and now; None says nothing about the key."""
+        holder = self._holders.get(key)
+        if holder is None or not holder.vendor.is_active or _is_over(holder):
+            return None
+        return holder.vendor
+
     async def vendor_of_key(self, key: str) -> Vendor:
         """The vendor that may report with this key. Raises Refusal (401, 403) or one of `UNREACHABLE`."""
         holder = self._holders.get(key)
@@ -76,7 +83,7 @@ class Credentials:
             holder = await self._holder_of(key)
             if changes_before == self._changes:
                 self._holders.put(key, holder)
-        if holder.expires_at_ms is not None and holder.expires_at_ms <= time.time() * 1000:
+        if _is_over(holder):
             raise Refusal(unauthorized(_WRONG_KEY))
         return active(holder.vendor)
 
@@ -171,3 +178,7 @@ def active(vendor: Vendor) -> Vendor:
     if not vendor.is_active:
         raise Refusal(problem(403, "This vendor is not active."))
     return vendor
+
+
+def _is_over(holder: Holder) -> bool:
+    return holder.expires_at_ms is not None and holder.expires_at_ms <= time.time() * 1000

@@ -38,7 +38,7 @@ from redirector.intake.reports import (
     refund_of,
 )
 from redirector.intake.request import Request
-from redirector.recorder import NotKept, Recorder
+from redirector.recorder import Acknowledgement, NotKept, Recorder
 from redirector.visitor import Network, Visit
 from schema import metrics
 from schema.conversions import REFUSED, REPORTS_MAX, Event
@@ -77,6 +77,24 @@ class Endpoints:
         if given.faults:
             raise Refusal(refused(given.faults))
         return await self._take([event], wait_s, is_list=False)
+
+    def postback_plainly(
+        self, query: bytes, headers: Sequence[tuple[bytes, bytes]]
+    ) -> tuple[Answer, Acknowledgement] | None:
+        """The same at once, for the common case: a key we hold, nothing wrong, nobody who waits for the outcome.
+
+        The answer counts once the acknowledgement is there. None: not the common case, nothing was done.
+        """
+        if any(name == b"prefer" for name, _ in headers):
+            return None
+        given = read_postback(query)
+        vendor = self._credentials.held(given.key) if given.key and given.signature is None else None
+        if vendor is None:
+            return None
+        event = _read_given(given, Desk(vendor, wall_clock_ms(), self._mint))
+        if given.faults:
+            return None
+        return json_answer(202, _accepted(event)), self._recorder.keep(event)
 
     async def pixel(self, request: Request) -> Answer:
         """`/-/px.gif`: a postback by the buyer's own browser. Always the same picture, whatever happens."""

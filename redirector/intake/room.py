@@ -6,7 +6,7 @@ and a spool of their own, so that neither can push the other out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from redirector.appender import Appender
+from redirector.appender import Appender, Command
 from redirector.cookies import CookiePolicy
 from redirector.intake.answers import PIXEL, Answer, Refusal, problem, unavailable
 from redirector.intake.credentials import Credentials
 from redirector.intake.endpoints import Endpoints
 from redirector.intake.outcomes import Outcomes
 from redirector.intake.request import Gone, Request, read_request
-from redirector.recorder import REPORTS, NotKept, Recorder
+from redirector.recorder import REPORTS, Acknowledgement, NotKept, Recorder
 from redirector.spool import Spool
 from schema import keys, metrics
 from schema.conversions import BLOCK_EVENTS_MAX
@@ -35,7 +35,9 @@ REPORTS_WAITING_MAX = 10_000
 _log = structlog.get_logger()
 
 
+POSTBACK_PATH = "/-/pb"
 PIXEL_PATH = "/-/px.gif"
+NOT_KEPT = "The report cannot be kept now; send it again."
 
 
 class Place(NamedTuple):
@@ -49,13 +51,14 @@ class Place(NamedTuple):
 class IntakeRoom:
     """The ASGI callable. Create it inside a running event loop."""
 
-    def __init__(self, settings: Settings, client: RedisClient, spool: Path) -> None:
+    def __init__(self, settings: Settings, client: RedisClient, command: Command, spool: Path) -> None:
         assert settings.redis_url is not None
         self.credentials = Credentials(client)
+        # One stream for all doors: of two reports of a conversion the one answered first is the conversion.
+        append = Appender(command, [keys.conversions(0)], 0)
         self.recorder = Recorder(
-            # One stream for all doors: of two reports of a conversion the one answered first is the conversion.
-            Appender(client.execute_command, [keys.conversions(0)], 0),
-            client.ping,
+            append,
+            append.ping,
             Spool(spool, settings.spool_mb_max * MEGABYTE),
             settings.capture_budget_ms / 1000,
             REPORTS,
@@ -64,7 +67,7 @@ class IntakeRoom:
         )
         self.recorder.recover()
         self.outcomes = Outcomes(settings.redis_url)
-        endpoints = Endpoints(
+        self._endpoints = endpoints = Endpoints(
             client,
             self.credentials,
             self.recorder,
@@ -74,7 +77,7 @@ class IntakeRoom:
         )
         self._pixel = endpoints.pixel
         self._places = {
-            "/-/pb": Place(endpoints.postback, ("GET", "POST"), 64 * 1024),
+            POSTBACK_PATH: Place(endpoints.postback, ("GET", "POST"), 64 * 1024),
             "/-/conversions": Place(endpoints.conversions, ("POST",), 2 * MEGABYTE),
             "/-/refunds": Place(endpoints.refunds, ("POST",), MEGABYTE),
             "/-/leads": Place(endpoints.leads, ("POST",), MEGABYTE),
@@ -92,14 +95,33 @@ class IntakeRoom:
         except Gone:
             return
         self._count(path, answer.status)
-        headers = [
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": self.headers_of(answer)}
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def answer_plainly(
+        self, query: bytes, headers: Sequence[tuple[bytes, bytes]]
+    ) -> tuple[Answer, Acknowledgement] | None:
+        """A postback's answer without ASGI, where it is as usual; see `Endpoints.postback_plainly`."""
+        return self._endpoints.postback_plainly(query, headers)
+
+    def told(self, acknowledgement: Acknowledgement, answer: Answer) -> Answer:
+        """What a plain postback is answered in the end; counted."""
+        if acknowledgement.exception() is not None:
+            answer = unavailable(NOT_KEPT)
+        self._count(POSTBACK_PATH, answer.status)
+        return answer
+
+    @staticmethod
+    def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+        """The headers of an answer, in the order they are sent."""
+        return [
             (b"content-type", answer.content_type),
             (b"cache-control", b"no-store"),
             (b"content-length", str(len(answer.body)).encode("ascii")),
             *answer.headers,
         ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
 
     async def _picture(self, scope: Scope) -> Answer:
         """The pixel, also where we fail ourselves: a shop's page must never show a broken image."""
@@ -126,7 +148,7 @@ class IntakeRoom:
             return refusal.answer
         except (NotKept, *UNREACHABLE) as error:
             _log.warning("report_not_kept", path=scope["path"], error=repr(error)[:200])
-            return unavailable("The report cannot be kept now; send it again.")
+            return unavailable(NOT_KEPT)
         except Gone:
             raise
         except Exception as error:

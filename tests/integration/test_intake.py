@@ -489,3 +489,14 @@ class TestWaiting:
     def test_what_is_no_wish_to_wait(self, door: Door, prefer: str) -> None:
         assert post(door, "/-/conversions", sale(), Prefer=prefer).status == 202
         assert reports(door.redis)[-1]["is_awaited"] is False
+
+
+def test_both_front_ends_answer_a_postback_with_the_same_bytes(door: Door, tmp_path: Path) -> None:
+    request = f"GET /-/pb?key={KEY}&txn=F-1&amount=1.00&currency=USD HTTP/1.1\r\nHost: x\r\n".encode()
+    with running_door(door.redis_url, tmp_path, front_end="asgi") as other:
+        for end in (b"\r\n", b"Connection: close\r\n\r\n"):
+            for one in (door, other):
+                one.raw(request + b"Connection: close\r\n\r\n")  # so that the key is held
+            answers = [re.sub(rb"date: [^\r]+", b"", one.raw(request + end)) for one in (door, other)]
+            assert answers[0] == answers[1]
+            assert answers[0].startswith(b"HTTP/1.1 202 ")
