@@ -18,6 +18,7 @@ from attribution.attributor import Attributor
 from attribution.keys import ADMIN
 from attribution.lifecycle import Answer, approve, lift_hold, reject
 from attribution.outcome_body import load_outcomes
+from attribution.totals import totals_of
 from schema.conversions import conversion_id_of, unnumbered_conversion_id_of
 from schema.customers import customer_hash, email_hash
 from schema.ids import MS_SHIFT, clicked_at
@@ -348,6 +349,40 @@ class Ledger:
             orjson.dumps(actions).decode(),
         )
         return int(number)
+
+
+async def disagreements(ledger: Ledger) -> None:
+    """Whatever the ledger's invariants say must be empty."""
+    wrong = await ledger.db.fetch(
+        "SELECT c.conversion_event_id FROM conversion_events c JOIN ("
+        " SELECT conversion_event_id, attribution_type, sum(touch_value) AS value, sum(touch_weight) AS weight"
+        " FROM touches WHERE NOT is_deleted GROUP BY 1, 2) AS t USING (conversion_event_id)"
+        " WHERE t.value <> c.commission_amount OR t.weight <> 1"
+    )
+    assert wrong == []
+    wrong = await ledger.db.fetch(
+        "SELECT conversion_event_id FROM conversion_credits r FULL JOIN ("
+        " SELECT t.conversion_event_id, t.partner_id, sum(t.touch_value) AS value FROM touches t"
+        " JOIN conversion_events c USING (conversion_event_id) WHERE t.attribution_type = c.attribution_type"
+        " AND NOT t.is_deleted GROUP BY 1, 2) AS t USING (conversion_event_id, partner_id)"
+        " WHERE coalesce(t.value, 0) <> coalesce(r.amount, 0)"
+    )
+    assert wrong == []
+    assert await _recount(ledger) == await _stored(ledger)
+
+
+async def _stored(ledger: Ledger) -> dict[Any, Any]:
+    rows = await ledger.db.fetch(
+        "SELECT campaign_version_id, partner_id, total_conversions, total_revenue, total_commission_earned"
+        " FROM campaign_partners WHERE total_conversions <> 0 OR total_revenue <> 0 OR total_commission_earned <> 0"
+    )
+    return {tuple(row)[:2]: tuple(row)[2:] for row in rows}
+
+
+async def _recount(ledger: Ledger) -> dict[Any, Any]:
+    numbers = [row[0] for row in await ledger.db.fetch("SELECT conversion_event_id FROM conversion_events")]
+    totals = await totals_of(ledger.db, numbers)
+    return {pair: tuple(total)[:3] for pair, total in totals.items() if any(tuple(total)[:3])}
 
 
 async def _round(worker: Attributor) -> int:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from attribution.explain import load_explanation
-from tests.ledger_bed import NOW, Ledger, ago, cookie, on_ledger
+from tests.ledger_bed import NOW, Ledger, ago, cookie, disagreements, on_ledger
 
 
 async def commission(ledger: Ledger, number: int) -> str:
@@ -224,42 +224,6 @@ def test_r31_r56_touches_credits_and_totals_agree(database_url: str) -> None:
         await disagreements(ledger)
 
     on_ledger(database_url, work, attribution_model="time_decay")
-
-
-async def disagreements(ledger: Ledger) -> None:
-    """Whatever the ledger's invariants say must be empty."""
-    wrong = await ledger.db.fetch(
-        "SELECT c.conversion_event_id FROM conversion_events c JOIN ("
-        " SELECT conversion_event_id, attribution_type, sum(touch_value) AS value, sum(touch_weight) AS weight"
-        " FROM touches WHERE NOT is_deleted GROUP BY 1, 2) AS t USING (conversion_event_id)"
-        " WHERE t.value <> c.commission_amount OR t.weight <> 1"
-    )
-    assert wrong == []
-    wrong = await ledger.db.fetch(
-        "SELECT conversion_event_id FROM conversion_credits r FULL JOIN ("
-        " SELECT t.conversion_event_id, t.partner_id, sum(t.touch_value) AS value FROM touches t"
-        " JOIN conversion_events c USING (conversion_event_id) WHERE t.attribution_type = c.attribution_type"
-        " AND NOT t.is_deleted GROUP BY 1, 2) AS t USING (conversion_event_id, partner_id)"
-        " WHERE coalesce(t.value, 0) <> coalesce(r.amount, 0)"
-    )
-    assert wrong == []
-    assert await _recount(ledger) == await _stored(ledger)
-
-
-async def _stored(ledger: Ledger) -> dict[Any, Any]:
-    rows = await ledger.db.fetch(
-        "SELECT campaign_version_id, partner_id, total_conversions, total_revenue, total_commission_earned"
-        " FROM campaign_partners WHERE total_conversions <> 0 OR total_revenue <> 0 OR total_commission_earned <> 0"
-    )
-    return {tuple(row)[:2]: tuple(row)[2:] for row in rows}
-
-
-async def _recount(ledger: Ledger) -> dict[Any, Any]:
-    from attribution.totals import totals_of
-
-    numbers = [row[0] for row in await ledger.db.fetch("SELECT conversion_event_id FROM conversion_events")]
-    totals = await totals_of(ledger.db, numbers)
-    return {pair: tuple(total)[:3] for pair, total in totals.items() if any(tuple(total)[:3])}
 
 
 async def _totals(ledger: Ledger, partner: str) -> tuple[Any, ...]:
