@@ -28,6 +28,7 @@ class Draft:
         "entry_id",
         "event",
         "is_unique",
+        "packed",
         "parameters",
         "position",
         "referrer_host",
@@ -54,6 +55,7 @@ class Draft:
         self.click_class = "valid"
         self.class_reason: str | None = None
         self.is_unique = False
+        self.packed = b""
 
     def move_to(self, click_id: int) -> None:
         """Give an imported click its final id (of the same millisecond)."""

@@ -10,33 +10,22 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
-from urllib.parse import unquote_plus
 
 from flusher.classes import set_plain_class, visitors_of
 from flusher.draft import Draft
+from flusher.packed import packed_click
+from flusher.texts import host_of, parameters_of
 from flusher.visitors import DAY_MS, Secrets, visitor_bytes, visitor_hash
 from schema.agents import read_agent
 from schema.countries import Countries
-from schema.events import SUB_CHARS_MAX
 from schema.ids import parse_cookie_id
 
-PARAMETERS = frozenset(
-    {
-        *("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"),
-        *("sub1", "sub2", "sub3", "sub4", "sub5"),
-        "source",
-    }
-)
-SOURCE_CHARS_MAX = 2048
-HOST_CHARS_MAX = 255
 _COOKIE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _WHOLE_4, _CUT_4 = bytes((2, 32, 0, 4)), bytes((2, 24, 0, 4))
 _WHOLE_6, _CUT_6 = bytes((3, 128, 0, 16)), bytes((3, 48, 0, 16))
 """Heads of PostgreSQL's binary inet format (utils/inet.h): family, bits, is_cidr, bytes that follow."""
-
 
 Drafts = Sequence[Draft]
 
@@ -138,6 +127,12 @@ def put_parameters(drafts: Drafts, _sources: Sources) -> None:
             draft.parameters = parameters_of(query)
 
 
+def put_packed(drafts: Drafts, _sources: Sources) -> None:
+    """The row as far as it is known before its transaction."""
+    for draft in drafts:
+        draft.packed = packed_click(draft)
+
+
 Step = Callable[[Drafts, Sources], None]
 STEPS: tuple[Step, ...] = (
     put_cookie,
@@ -149,6 +144,7 @@ STEPS: tuple[Step, ...] = (
     put_address,
     put_referrer,
     put_parameters,
+    put_packed,
 )
 """Each takes many drafts at once: calling it for every click would cost a sixth of the whole pipeline."""
 
@@ -194,33 +190,3 @@ def stored_address(ip: str, ip_privacy: str) -> bytes | None:
     except (OSError, ValueError):
         return None
     return _WHOLE_4 + whole if ip_privacy == "full" else _CUT_4 + whole[:3] + b"\0"
-
-
-@lru_cache(maxsize=10_000)
-def host_of(url: str) -> str | None:
-    """The host in a URL (or Android app id), lower case, without user and port; None if there is none."""
-    scheme, mark, rest = url.partition("://")
-    if not mark or not scheme:
-        return None
-    for end in "/?#\\":
-        rest = rest.partition(end)[0]
-    host = rest.rpartition("@")[2].lower()
-    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    host = host.replace("\0", "")
-    return host if 0 < len(host) <= HOST_CHARS_MAX else None
-
-
-def parameters_of(query: str) -> dict[str, str] | None:
-    """The parameters we keep, decoded byte-tolerantly, cut to their limits; the first mention of a name wins."""
-    found: dict[str, str] = {}
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if "%" in name:
-            name = unquote_plus(name, errors="replace")
-        if name in PARAMETERS and name not in found:
-            if "%" in value or "+" in value:
-                value = unquote_plus(value, errors="replace")
-            text = value.replace("\0", "")
-            if text:
-                found[name] = text[: SOURCE_CHARS_MAX if name == "source" else SUB_CHARS_MAX]
-    return found or None

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from flusher.draft import Draft
+from flusher.texts import PARAMETERS
 from schema.events import REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX, ClickEvent
 from schema.ids import MS_SHIFT
 
@@ -19,38 +20,16 @@ AHEAD_MS_MAX = 24 * 3_600_000
 """A click from further in the future than this comes from a broken clock, and would make partitions for nothing."""
 
 COLUMNS = (
-    "click_id",
-    "clicked_at",
-    "partner_link_id",
-    "partner_id",
-    "campaign_version_id",
-    "cookie_id",
-    "click_class",
-    "class_reason",
-    "is_unique",
-    "visitor_hash",
-    "ip_address",
-    "user_agent",
-    "referrer_url",
-    "referrer_host",
-    "source_url",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_content",
-    "utm_term",
-    "sub1",
-    "sub2",
-    "sub3",
-    "sub4",
-    "sub5",
-    "country_code",
-    "device_type",
-    "browser",
-    "os",
+    *("click_id", "clicked_at"),
+    *("partner_link_id", "partner_id", "campaign_version_id"),
+    *("cookie_id", "visitor_hash", "ip_address", "country_code"),
+    *("user_agent", "device_type", "browser", "os"),
+    *("referrer_url", "referrer_host"),
+    *("source_url", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"),
+    *("sub1", "sub2", "sub3", "sub4", "sub5"),
+    *("click_class", "class_reason", "is_unique"),
 )
-_PARAMETERS = COLUMNS[COLUMNS.index("utm_source") : COLUMNS.index("country_code")]
-_NO_PARAMETERS: tuple[None, ...] = (None,) * (len(_PARAMETERS) + 1)
+"""Columns that are known together stand together, the class, known last, at the end: see `packed`."""
 
 
 def fault_of(event: ClickEvent, now_ms: int) -> str | None:
@@ -86,7 +65,7 @@ def clean(text: str, chars_max: int) -> str | None:
 
 def row_of(draft: Draft) -> tuple[Any, ...]:
     """The values of `COLUMNS`. `clicked_at` stays in milliseconds: the connection's codec takes it from there."""
-    event, agent, parameters = draft.event, draft.agent, draft.parameters
+    event, agent, parameters = draft.event, draft.agent, draft.parameters or {}
     return (
         draft.click_id,
         draft.at_ms,
@@ -94,21 +73,17 @@ def row_of(draft: Draft) -> tuple[Any, ...]:
         event.partner_id,
         event.campaign_version_id,
         draft.cookie_id,
-        draft.click_class,
-        draft.class_reason,
-        draft.is_unique,
         draft.visitor_hash,
         draft.address,
-        clean(event.user_agent, USER_AGENT_CHARS_MAX),
-        clean(event.referrer, REFERRER_CHARS_MAX),
-        draft.referrer_host,
-        *(
-            _NO_PARAMETERS
-            if parameters is None
-            else (parameters.get("source"), *map(parameters.get, _PARAMETERS))
-        ),
         draft.country,
+        clean(event.user_agent, USER_AGENT_CHARS_MAX),
         agent.device_type,
         agent.browser,
         agent.os,
+        clean(event.referrer, REFERRER_CHARS_MAX),
+        draft.referrer_host,
+        *map(parameters.get, PARAMETERS),
+        draft.click_class,
+        draft.class_reason,
+        draft.is_unique,
     )
