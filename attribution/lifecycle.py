@@ -33,6 +33,7 @@ class Answer(NamedTuple):
 
 
 DONE = Answer(True)
+BELONGS = Answer(False, "adjustment", "An adjustment goes with the conversion it adjusts.")
 
 
 async def approve(connection: Connection, number: int, caller: Caller, *, lifts_hold: bool = False) -> Answer:
@@ -54,6 +55,8 @@ async def reject(connection: Connection, number: int, caller: Caller, reason: st
         answer = DONE
         if row is None:
             answer = Answer(False, "unknown", "There is no such conversion.")
+        elif row["adjusts_conversion_event_id"] is not None:
+            answer = BELONGS
         elif row["status"] not in ("pending", "approved"):
             answer = Answer(False, "lifecycle", f"The conversion is {row['status']} and stays so.")
         if answer.is_done:
@@ -111,6 +114,8 @@ async def _locked(connection: Connection, number: int) -> Any:
 def _may_approve(row: Any, *, lifts_hold: bool) -> Answer:
     if row is None:
         return Answer(False, "unknown", "There is no such conversion.")
+    if row["adjusts_conversion_event_id"] is not None:
+        return BELONGS
     if row["status"] != "pending":
         return Answer(False, "lifecycle", f"The conversion is {row['status']} already.")
     if row["attribution_state"] != "attributed":

@@ -15,7 +15,17 @@ from importlib.metadata import PackageNotFoundError, version
 import uvicorn
 from fastapi import FastAPI
 
-from attribution.api import fact_routes, key_routes, link_routes, list_routes, pages, qr_routes, stats_routes
+from attribution.api import (
+    attribution_routes,
+    conversion_routes,
+    fact_routes,
+    key_routes,
+    link_routes,
+    list_routes,
+    pages,
+    qr_routes,
+    stats_routes,
+)
 from attribution.api.body_limit import BodyLimit
 from attribution.api.dashboard import dashboard_routes
 from attribution.api.description import describe
@@ -64,7 +74,10 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(dashboard_routes())
     # Stats and pictures first: a link's code may contain anything after /v1/links/.
     app.include_router(stats_routes.link_router)
-    for routes in (pages, stats_routes, qr_routes, link_routes, fact_routes, list_routes, key_routes):
+    for routes in (
+        *(pages, stats_routes, qr_routes, link_routes, fact_routes, list_routes, key_routes),
+        *(conversion_routes, attribution_routes),
+    ):
         app.include_router(routes.router)
     describe(app)
     return app

@@ -13,8 +13,11 @@ from attribution.api.exports import Listing, stream
 from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.link_fields import MOMENT_MAX, MOMENT_MIN
+from attribution.outcome_body import STATES
 from attribution.periods import moment_of
-from attribution.stats import decimal_text, freshness
+from attribution.stats import freshness
+from attribution.stats_figures import decimal_text
+from schema.money import amount_text
 from schema.queries import load_queries
 
 router = APIRouter()
@@ -32,6 +35,7 @@ CONVERSION_COLUMNS = (
     "event_value", "currency", "commission", "attribution_model", "confidence", "matched_by", "partner_id",
     "campaign_version_id", "code", "click_id", "clicked_at", "cookie_id", "coupon", "adjusts_conversion_event_id",
     "is_held", "hold_reason", "occurred_at", "recorded_at", "approved_at", "rejected_at", "rejection_reason", "paid_at",
+    "outcome", "amount",
 )  # fmt: skip
 
 Cursor = Annotated[
@@ -118,6 +122,9 @@ def _click(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _conversion(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(row)
+    value, currency = shown["event_value"], shown["currency"]
+    shown["outcome"] = "rejected" if shown["status"] == "rejected" else STATES[shown["attribution_state"]]
+    shown["amount"] = None if value is None else amount_text(value, currency)
     for name in ("event_value", "commission"):
         amount: Decimal | None = shown[name]
         shown[name] = None if amount is None else decimal_text(amount)

@@ -33,15 +33,30 @@ class Tenancy(NamedTuple):
     pool: asyncpg.Pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """A transaction as this caller; committed when the block ends without an exception."""
-        async with self.pool.acquire(timeout=ACQUIRE_S_MAX) as connection, connection.transaction():
+    async def transaction(self, *, is_snapshot: bool = False) -> AsyncIterator[Any]:
+        """A transaction as this caller; committed when the block ends without an exception. A snapshot only reads, and
+        all its queries see the same moment."""
+        isolation = "repeatable_read" if is_snapshot else "read_committed"
+        async with (
+            self.pool.acquire(timeout=ACQUIRE_S_MAX) as connection,
+            connection.transaction(isolation=isolation, readonly=is_snapshot),
+        ):
             await connection.execute(
                 SQL["become_tenant"],
                 self.caller.role,
                 "" if self.caller.vendor_id is None else str(self.caller.vendor_id),
                 "" if self.caller.partner_id is None else str(self.caller.partner_id),
             )
+            yield connection
+
+    @asynccontextmanager
+    async def engine_transaction(self, *, is_writing: bool = False) -> AsyncIterator[Any]:
+        """A transaction of the engine, outside row-level security, for what tenants may have done but not write
+        themselves. The caller has looked whether this tenant may see the thing. Raises Forbidden where a partner writes.
+        """
+        if is_writing and self.caller.role == "partner":
+            raise Forbidden("A partner may read this only.")
+        async with self.pool.acquire(timeout=ACQUIRE_S_MAX) as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager

@@ -25,7 +25,8 @@ export function statusBadge({ status }) {
   return status ? el("span", { class: `badge ${STATUS_TONES[status] ?? ""}` }, status) : null;
 }
 
-/** Its commission, in the conversion's currency. */
+/** Its commission, in the conversion's currency: an amount in a list, with its rate in the conversion itself. */
 export function commissionText({ commission, currency }) {
-  return commission?.amount ? moneyText(commission.amount, commission.currency ?? currency) : "–";
+  const amount = commission?.amount ?? (typeof commission === "string" ? commission : null);
+  return amount ? moneyText(amount, currency) : "–";
 }
