@@ -17,7 +17,8 @@ const BASELINE = "last_click";
 /** {title, node, ready} of the page. */
 export function attributionPage(view, period, signal) {
   const by = view.query.get("by") in GROUPS ? view.query.get("by") : "partner";
-  const tools = el("div", { class: "list-tools" }, groupSwitch(view, by));
+  const note = el("p", { class: "is-muted" }, "Below each amount: what changes against last click.");
+  const tools = el("div", { class: "list-tools" }, groupSwitch(view, by), note);
   const place = el("div", { class: "card list-card" }, loading(6));
   const node = el("div", {}, pageHead(view, period, "Attribution"), tools, place);
 
@@ -25,7 +26,7 @@ export function attributionPage(view, period, signal) {
     try {
       const currencies = currenciesOf(await fetchStats(view, period, [], signal));
       const currency = view.query.get("currency") ?? currencies[0] ?? null;
-      if (currencies.length > 1) tools.append(currencySwitch(view, currencies, currency));
+      if (currencies.length > 1) note.before(currencySwitch(view, currencies, currency));
       const { start, end, timezone } = periodQuery(period);
       place.replaceChildren(
         build(view, by, await get("/v1/attribution", { start, end, timezone, by, currency }, signal)),
@@ -136,7 +137,7 @@ function creditCell(row, model, largest) {
   const isMoved = model !== BASELINE && sizeOf(difference) !== 0;
   return el(
     "td",
-    { class: "number credit", vars: { "--share": `${(Math.max(sizeOf(amount), 0) / largest) * 100}%` } },
+    { class: "number credit", vars: { "--share": Math.max(sizeOf(amount), 0) / largest } },
     el("span", { class: "credit-amount" }, moneyText(amount, row.currency)),
     el(
       "span",

@@ -12,22 +12,13 @@ import { tabRow } from "./tabs.js";
 export const CARDS = [
   { title: "Links", dimensions: ["link"] },
   { title: "Countries", dimensions: ["country"] },
-  {
-    title: "Sources",
-    dimensions: ["referrer", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"],
-  },
-  { title: "Devices", dimensions: ["device", "browser", "os"] },
+  { title: "Referrers", dimensions: ["referrer"] },
+  { title: "Visitors", dimensions: ["device", "browser", "os", "class"] },
+  { title: "UTM", dimensions: ["utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"] },
   { title: "Programme", dimensions: ["partner", "campaign"] },
-  { title: "Traffic", dimensions: ["class"] },
 ];
-const TAB_LABELS = {
-  referrer: "Referrer",
-  utm_source: "Source",
-  utm_medium: "Medium",
-  utm_campaign: "Campaign",
-  utm_content: "Content",
-  utm_term: "Term",
-};
+/** Cards that say nothing about one link. */
+export const CARDS_OF_MANY = ["Links", "Programme"];
 
 /** {node, dimension(), update}: one card. `askAgain` is called when a tab asks for a dimension not loaded yet. */
 export function breakdownCard(view, card, askAgain) {
@@ -40,9 +31,7 @@ export function breakdownCard(view, card, askAgain) {
     if (latest?.stats.breakdowns[name]) draw();
     else askAgain();
   };
-  const labels = Object.fromEntries(
-    card.dimensions.map((name) => [name, TAB_LABELS[name] ?? DIMENSIONS[name]]),
-  );
+  const labels = Object.fromEntries(card.dimensions.map((name) => [name, tabLabel(name)]));
   const tabs = card.dimensions.length > 1 && tabRow(card.title, labels, shown, body, choose);
   const node = el(
     "section",
@@ -61,6 +50,11 @@ export function breakdownCard(view, card, askAgain) {
   }
 
   return { node, dimension: () => shown, update };
+}
+
+function tabLabel(dimension) {
+  const word = DIMENSIONS[dimension].replace("UTM ", "");
+  return word[0].toUpperCase() + word.slice(1);
 }
 
 function breakdown(view, dimension, stats, names) {

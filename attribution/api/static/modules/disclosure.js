@@ -33,7 +33,7 @@ export function disclosure({ key, label, content, className = "" }, fillPanel) {
     panel.replaceChildren(fillPanel());
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
-    panel.querySelector("[aria-pressed=true], input, select, button")?.focus();
+    (panel.querySelector("[aria-pressed=true]") ?? panel.querySelector("input, select, button"))?.focus();
     document.addEventListener("pointerdown", onPointer);
   }
 

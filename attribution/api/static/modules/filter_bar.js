@@ -67,10 +67,11 @@ function chip(view, dimension, value, names) {
     {
       type: "button",
       class: "chip",
-      "aria-label": `Remove filter ${DIMENSIONS[dimension]}: ${text}`,
+      "aria-label": `${DIMENSIONS[dimension]} ${text}: remove this filter`,
       on: { click: () => go(toggled(view, dimension, value)) },
     },
     el("span", { class: "chip-name" }, DIMENSIONS[dimension]),
+    " ",
     el("span", { class: "chip-value" }, text),
     icon("close"),
   );

@@ -7,7 +7,9 @@ import { dateTimeText } from "./moments.js";
 import { moneyText, shareText, sizeOf } from "./numbers.js";
 
 const LEFT = 132;
-const STEP = 112;
+const STEP_MIN = 112;
+const STEP_MAX = 184;
+const WIDTH_WANTED = 1150;
 const TOP = 74;
 const ROW = 52;
 const RADIUS_MAX = 19;
@@ -16,9 +18,11 @@ const RADIUS_MAX = 19;
 export function journeyPicture(conversion, zone) {
   const stops = stopsOf(conversion.touches);
   const models = Object.keys(MODELS).filter((model) => conversion.touches[model]?.length);
-  const width = LEFT + STEP * stops.length + 120;
+  const step = stepFor(stops.length);
+  const xOf = (index) => LEFT + step / 2 + step * index;
+  const width = LEFT + step * stops.length + 120;
   const height = TOP + ROW * models.length + 12;
-  const end = LEFT + STEP * stops.length + 28;
+  const end = LEFT + step * stops.length + 28;
   return svg(
     "svg",
     {
@@ -29,11 +33,11 @@ export function journeyPicture(conversion, zone) {
       role: "img",
       "aria-label": summary(stops, models),
     },
-    svg("line", { class: "journey-way", x1: LEFT + STEP / 2, y1: 48, x2: end, y2: 48 }),
-    stops.map((stop, index) => stopMark(stop, index, zone)),
+    svg("line", { class: "journey-way", x1: xOf(0), y1: 48, x2: end, y2: 48 }),
+    stops.map((stop, index) => stopMark(stop, xOf(index), zone)),
     svg("path", { class: "journey-end", d: `M${end},38 l10,10 l-10,10 l-10,-10 z` }),
     label(end, 22, conversion.event ?? "conversion", "journey-code"),
-    models.map((model, row) => modelRow(conversion, model, row, stops, width)),
+    models.map((model, row) => modelRow(conversion, model, row, stops, width, xOf)),
   );
 }
 
@@ -56,8 +60,7 @@ function summary(stops, models) {
   return `Journey of ${stops.length} touches, credited under ${models.length} models. The table below has every number.`;
 }
 
-function stopMark(stop, index, zone) {
-  const x = xOf(index);
+function stopMark(stop, x, zone) {
   return svg(
     "g",
     {},
@@ -72,7 +75,7 @@ function stopMark(stop, index, zone) {
   );
 }
 
-function modelRow(conversion, model, row, stops, width) {
+function modelRow(conversion, model, row, stops, width, xOf) {
   const y = TOP + ROW * row + ROW / 2;
   const isPaying = conversion.attribution_model === model;
   return svg(
@@ -106,8 +109,10 @@ function label(x, y, text, className) {
   return svg("text", { class: className, x, y, "text-anchor": "middle" }, text);
 }
 
-function xOf(index) {
-  return LEFT + STEP / 2 + STEP * index;
+/** Touches stand further apart where there is room; a narrow screen scrolls. */
+function stepFor(count) {
+  const room = Math.min(innerWidth, WIDTH_WANTED) - LEFT - 200;
+  return Math.min(STEP_MAX, Math.max(STEP_MIN, room / count));
 }
 
 function clipped(text) {

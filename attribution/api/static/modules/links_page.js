@@ -1,6 +1,6 @@
 // All links: search, see what each did in the period, make, edit, disable, QR, copy.
 
-import { changed, elsewhere } from "./address.js";
+import { changed, elsewhere, go, readAddress } from "./address.js";
 import { el, swap } from "./element.js";
 import { icon } from "./icons.js";
 import { openEditLink, openNewLink } from "./link_form.js";
@@ -13,6 +13,7 @@ import { fetchNames, fetchStats } from "./stats.js";
 
 const ROWS = 100;
 const TOP = 1000;
+const ORDERS = { newest: "Newest first", clicks: "Most clicks first", code: "By code" };
 
 /** {title, node, ready} of the page. */
 export function linksPage(view, period, signal) {
@@ -35,14 +36,14 @@ export function linksPage(view, period, signal) {
     "div",
     {},
     pageHead(view, period, "Links", { actions: [create] }),
-    el("div", { class: "list-tools" }, search),
+    el("div", { class: "list-tools" }, search, orderSwitch(view)),
     place,
   );
   let rows = ROWS;
   let list = { links: [], isAll: true, clicks: new Map() };
 
   search.addEventListener("input", () => {
-    history.replaceState(null, "", changed(view, { search: search.value || null }));
+    history.replaceState(null, "", changed(readAddress(), { search: search.value || null }));
     rows = ROWS;
     draw();
   });
@@ -61,7 +62,7 @@ export function linksPage(view, period, signal) {
   }
 
   function table() {
-    const found = matching(list.links, search.value);
+    const found = ordered(matching(list.links, search.value), view.query.get("sort"), list.clicks);
     if (!list.links.length)
       return empty("No links yet", "Make the first one; visitors can follow it a second later.");
     if (!found.length)
@@ -116,6 +117,24 @@ function matching(links, search) {
   if (!wanted) return links;
   const texts = (link) => [link.code, link.label, link.destination_url, link.full_url];
   return links.filter((link) => texts(link).some((text) => text?.toLocaleLowerCase().includes(wanted)));
+}
+
+function ordered(links, order, clicks) {
+  const clicksOf = (link) => clicks.get(link.code)?.clicks ?? 0;
+  if (order === "clicks") return links.toSorted((one, other) => clicksOf(other) - clicksOf(one));
+  return order === "code" ? links.toSorted((one, other) => one.code.localeCompare(other.code)) : links;
+}
+
+function orderSwitch(view) {
+  const order = view.query.get("sort");
+  const choose = (event) => go(changed(readAddress(), { sort: event.target.value }));
+  return el(
+    "select",
+    { "aria-label": "Order of the links", "data-key": "sort", on: { change: choose } },
+    Object.entries(ORDERS).map(([name, label]) =>
+      el("option", { value: name, selected: name === order }, label),
+    ),
+  );
 }
 
 function linkTable(view, period, links, clicks, done) {

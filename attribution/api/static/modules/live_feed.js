@@ -88,22 +88,22 @@ function hostOf(url) {
 }
 
 function entry(view, period, click, isNew) {
-  const details = [
-    countryText(click.country_code ?? "") || "Unknown",
-    click.device_type,
-    hostOf(click.referrer_url),
-  ];
+  const country = countryText(click.country_code ?? "") || "Unknown";
+  const browser = [click.browser, click.os].filter(Boolean).join(" on ");
+  const isOneLink = view.name !== null;
+  const what = isOneLink
+    ? el("span", { class: "feed-code clip" }, country)
+    : el("a", { class: "feed-code clip", href: elsewhere(view, "links", click.code) }, click.code);
+  const details = [isOneLink ? browser : country, click.device_type, hostOf(click.referrer_url)];
   return el(
     "li",
     { class: `feed-entry${isNew ? " is-new" : ""}`, "data-click": click.click_id },
     el("time", { datetime: click.clicked_at }, timeText(Date.parse(click.clicked_at), period.zone)),
-    el(
-      "span",
-      { class: "feed-what" },
-      el("a", { class: "feed-code clip", href: elsewhere(view, "links", click.code) }, click.code),
-      click.click_class !== "valid" &&
-        el("span", { class: "badge", title: click.class_reason }, valueText("class", click.click_class)),
-    ),
+    el("span", { class: "feed-what" }, what, click.click_class !== "valid" && classBadge(click)),
     el("span", { class: "feed-where clip", title: click.user_agent }, details.filter(Boolean).join(" · ")),
   );
+}
+
+function classBadge(click) {
+  return el("span", { class: "badge", title: click.class_reason }, valueText("class", click.click_class));
 }

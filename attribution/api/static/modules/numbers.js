@@ -3,7 +3,11 @@
 
 const counts = new Intl.NumberFormat();
 const compactCounts = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const shares = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const shares = new Intl.NumberFormat(undefined, {
+  style: "percent",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 const rates = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 2 });
 const changes = new Intl.NumberFormat(undefined, {
   style: "percent",

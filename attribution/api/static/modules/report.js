@@ -1,7 +1,7 @@
 // A report of everything or of one link: tiles, chart, live feed and breakdowns, kept up to date while clicks come in.
 // The overview and a link's own page are this and little else.
 
-import { CARDS, breakdownCard } from "./breakdown.js";
+import { CARDS, CARDS_OF_MANY, breakdownCard } from "./breakdown.js";
 import { timeChart } from "./chart.js";
 import { el, swap } from "./element.js";
 import { filterBar } from "./filter_bar.js";
@@ -25,24 +25,24 @@ export function report(view, period, signal) {
   const headline = el("div", { class: "tiles" }, loading(3));
   const chart = timeChart(view, period, signal);
   const feed = liveFeed(view, period);
-  const cards = CARDS.filter((card) => !(isOneLink && card.dimensions.includes("link"))).map((card) =>
+  const cards = CARDS.filter((card) => !(isOneLink && CARDS_OF_MANY.includes(card.title))).map((card) =>
     breakdownCard(view, card, () => refresh()),
   );
   const trouble = el("div", {});
-  const node = el(
-    "div",
-    { class: "report" },
+  const parts = [
     filters,
     trouble,
     headline,
     el("div", { class: "report-middle" }, chart.node, feed.node),
     el(
       "div",
-      { class: "card-grid" },
+      { class: isOneLink ? "card-grid is-even" : "card-grid" },
       cards.map((card) => card.node),
     ),
     el("p", { class: "foot" }, freshness),
-  );
+  ];
+  const node = el("div", { class: "report" }, parts);
+  let hasNumbers = false;
 
   const before = fetchStats(view, previousOf(period), [], signal).catch(() => null);
   const names = fetchNames(currentKey());
@@ -56,15 +56,24 @@ export function report(view, period, signal) {
         before,
         names,
       ]);
-      if (signal.aborted) return;
-      trouble.replaceChildren();
-      show(stats, past, known);
+      if (!signal.aborted) show(stats, past, known);
     } catch (error) {
-      if (error.name !== "AbortError") trouble.replaceChildren(failed(error, () => refresh()));
+      if (error.name !== "AbortError") fail(error);
     }
   }
 
+  /** Numbers that stand already stay; without any there is nothing to see but what went wrong. */
+  function fail(error) {
+    // that there is no such link is said where the link would be
+    const message = isOneLink && error.isMissing ? [] : [failed(error, () => refresh())];
+    trouble.replaceChildren(...message);
+    if (!hasNumbers) node.replaceChildren(trouble);
+  }
+
   function show(stats, past, known) {
+    trouble.replaceChildren();
+    if (!hasNumbers) node.replaceChildren(...parts);
+    hasNumbers = true;
     const currencies = currenciesOf(stats);
     swap(filters, filterBar(view, known));
     swap(headline, tiles(view, stats, past?.totals ?? null, currencies, metric));

@@ -22,6 +22,7 @@ export function signInPage(onSignedIn, message = null) {
   const form = el(
     "form",
     { class: "sign-in-form", novalidate: true, on: { submit: signIn } },
+    el("input", { type: "text", autocomplete: "username", value: "api-key", hidden: true }),
     el("div", { class: "field" }, el("label", { for: "key" }, "API key"), key, error),
     button,
   );

@@ -1,0 +1,112 @@
+"""Somebody using the dashboard: a browser page of their own, what it complained of, and clicks made elsewhere."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, expect
+
+from tests.doors import BROWSER
+from tests.running_system import Up
+
+WAIT_MS_MAX = 15_000
+LISTEN_TO_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+"""
+COUNTRIES = {"GB": "81.2.69.142", "SE": "89.160.20.112", "US": "216.160.83.56"}
+
+
+class Desk:
+    """A page of the dashboard. `complaints` are errors of scripts and of the console, refusals we provoke left out."""
+
+    def __init__(
+        self, up: Up, browser: Browser, width: int = 1280, height: int = 900, **context: Any
+    ) -> None:
+        self.up = up
+        context = {"locale": "en-GB", "timezone_id": "Europe/Berlin"} | context
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **context)
+        self.context.set_default_timeout(WAIT_MS_MAX)
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=up.api_url)
+        self.page = self.context.new_page()
+        self.page.add_init_script(LISTEN_TO_POLICY)
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.complaints += self.page.evaluate("window.violations ?? []")
+        self.context.close()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "the server responded with a status of 4" not in message.text:
+            self.complaints.append(message.text)
+
+    def sign_in(self, key: str | None = None) -> None:
+        """Open the dashboard and give a key, the admin's by default."""
+        self.page.goto(self.up.api_url)
+        self.page.get_by_label("API key").fill(key or self.up.admin_key)
+        self.page.get_by_role("button", name="Sign in").click()
+        if key is None:
+            self.heading("Overview").wait_for()
+
+    def open(self, place: str) -> None:
+        """Go to a place after `#/`, as if its address had been pasted; wait for its data."""
+        self.page.evaluate("place => { location.hash = `#/${place}`; }", place)
+        self.settled()
+
+    def settled(self) -> None:
+        """Nothing is loading any more."""
+        self.page.wait_for_timeout(100)
+        expect(self.page.locator(".skeleton")).to_have_count(0, timeout=WAIT_MS_MAX)
+
+    def until(self, is_true: Callable[[], object], what: str) -> None:
+        """Wait here: the page's policy forbids Playwright's own way, which evaluates strings in the page."""
+        deadline = time.monotonic() + WAIT_MS_MAX / 1000
+        while not is_true():
+            assert time.monotonic() < deadline, f"waited {WAIT_MS_MAX} ms for {what}"
+            self.page.wait_for_timeout(20)
+
+    def heading(self, name: str) -> Locator:
+        """The page's title."""
+        return self.page.get_by_role("heading", level=1, name=name)
+
+    def number(self, metric: str) -> int:
+        """A headline number, as a number."""
+        text = self.page.locator(f'[data-metric="{metric}"] .tile-value').inner_text()
+        return int("".join(filter(str.isdigit, text)))
+
+    def click_through(
+        self, code: str, country: str = "GB", last: int = 1, query: str = "", **headers: str
+    ) -> int:
+        """A visitor follows a link through the door; `last` makes them another visitor of that country."""
+        address = COUNTRIES[country].rpartition(".")[0] + f".{last}"
+        sent = {"User-Agent": BROWSER, "X-Forwarded-For": address} | headers
+        door = http.client.HTTPConnection("127.0.0.1", self.up.ports["port"], timeout=10)
+        with closing(door):
+            door.request("GET", f"/{quote(code)}" + (f"?{query}" if query else ""), headers=sent)
+            return door.getresponse().status
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The API's answer to the admin, for arranging what a test looks at."""
+        api = http.client.HTTPConnection("127.0.0.1", self.up.ports["api_port"], timeout=10)
+        with closing(api):
+            headers = {"Authorization": f"Bearer {self.up.admin_key}", "Content-Type": "application/json"}
+            api.request(method, path, body and json.dumps(body), headers)
+            answer = api.getresponse()
+            text = answer.read()
+            assert answer.status < 400, text
+            return json.loads(text) if text else None
