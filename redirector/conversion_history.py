@@ -7,93 +7,41 @@ importing a file twice stores nothing twice. `clickledger conversions import` ca
 
 from __future__ import annotations
 
-import asyncio
-import csv
 import uuid
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
-from typing import Any, NamedTuple, TextIO
+from itertools import islice
+from typing import Any, TextIO
 
 import orjson
 
-from redirector.history import STREAM_ENTRIES_MAX, BadFile, RowFault
 from redirector.intake.answers import Fault
 from redirector.intake.credentials import Credentials, Vendor
 from redirector.intake.fields import Fields
 from redirector.intake.reports import CONVERSION_FIELDS, Desk, conversion_of
+from redirector.row_files import Row, RowFault, append_paced, read_rows
 from schema import keys
 from schema.conversions import BLOCK_EVENTS_MAX, Event
-from schema.events import FIELD_BLOCK
 from schema.ids import wall_clock_ms
 from schema.redis_client import RedisClient
 
-LINE_CHARS_MAX = 65_536
 COLUMNS = CONVERSION_FIELDS | {"vendor"}
 _NAMESPACE = uuid.UUID("9a1f6d1c-3a0b-5c7e-9d38-2f6f0f0c5b21")
 
 
-class Row(NamedTuple):
-    """One line of the file; `number` counts from 1 as an editor does."""
+def read_conversion_rows(file: TextIO) -> Iterator[Row | RowFault]:
+    """The rows of a file of conversions; metadata in a CSV column is a JSON object. Raises BadFile."""
+    for row in read_rows(file, COLUMNS, ("occurred_at",)):
+        yield _with_metadata(row) if isinstance(row, Row) else row
 
-    number: int
-    fields: dict[str, Any]
 
-
-def read_rows(file: TextIO) -> Iterator[Row | RowFault]:
-    """The rows of a CSV file with a header, or of NDJSON, told apart by the first character. Raises BadFile."""
-    first = file.readline(LINE_CHARS_MAX)
-    if first.lstrip().startswith("{"):
-        return _json_rows(chain((first,), iter(lambda: file.readline(LINE_CHARS_MAX), "")))
+def _with_metadata(row: Row) -> Row | RowFault:
+    given = row.fields.get("metadata")
+    if not isinstance(given, str):
+        return row
     try:
-        header = next(csv.reader([first]), [])
-    except csv.Error as error:
-        raise BadFile(f"the first line is not a CSV header: {error}") from error
-    unknown = sorted(set(header) - COLUMNS)
-    if unknown or "occurred_at" not in header or len(set(header)) < len(header):
-        raise BadFile(
-            f"the columns must include occurred_at and may only be {', '.join(sorted(COLUMNS))}; "
-            f"unknown: {', '.join(unknown) or 'none'}"
-        )
-    return _csv_rows(header, file)
-
-
-def _json_rows(lines: Iterable[str]) -> Iterator[Row | RowFault]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield RowFault(number, f"is not JSON: {error}")
-            continue
-        yield Row(number, value) if isinstance(value, dict) else RowFault(number, "must be a JSON object")
-
-
-def _csv_rows(header: list[str], file: TextIO) -> Iterator[Row | RowFault]:
-    reader = csv.reader(file)
-    while True:
-        try:
-            values = next(reader, None)
-        except csv.Error as error:
-            yield RowFault(reader.line_num + 1, str(error))
-            continue
-        if values is None:
-            return
-        number = reader.line_num + 1
-        if values and len(values) != len(header):
-            yield RowFault(number, f"has {len(values)} fields, the header has {len(header)}")
-        elif values:
-            yield _csv_row(number, {name: text for name, text in zip(header, values, strict=True) if text})
-
-
-def _csv_row(number: int, fields: dict[str, Any]) -> Row | RowFault:
-    """The row with its metadata, a JSON object in one column, parsed."""
-    if "metadata" in fields:
-        try:
-            fields["metadata"] = orjson.loads(fields["metadata"])
-        except orjson.JSONDecodeError as error:
-            return RowFault(number, f"metadata: is not JSON: {error}")
-    return Row(number, fields)
+        return Row(row.number, row.fields | {"metadata": orjson.loads(given)})
+    except orjson.JSONDecodeError as error:
+        return RowFault(row.number, f"metadata: is not JSON: {error}")
 
 
 class ConversionImport:
@@ -122,7 +70,7 @@ class ConversionImport:
             else:
                 events.append(event)
         if events:
-            await self._append_block(orjson.dumps(events))
+            await append_paced(self._client, keys.conversions(0), orjson.dumps(events))
             self.appended += len(events)
         return faults
 
@@ -151,9 +99,3 @@ class ConversionImport:
         if self._vendor is not None and named is not None and named.vendor_id != self._vendor.vendor_id:
             return None
         return named
-
-    async def _append_block(self, payload: bytes) -> None:
-        stream = keys.conversions(0)
-        while await self._client.xlen(stream) > STREAM_ENTRIES_MAX:  # noqa: ASYNC110 - another process drains it
-            await asyncio.sleep(0.1)
-        await self._client.xadd(stream, {FIELD_BLOCK: payload})

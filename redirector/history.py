@@ -7,22 +7,20 @@ twice, or again after repairing some lines, stores each row once. `clickledger c
 
 from __future__ import annotations
 
-import asyncio
-import csv
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import chain, islice
-from typing import Any, NamedTuple, TextIO
+from itertools import islice
+from typing import Any, TextIO
 from urllib.parse import urlencode
 
 import orjson
 
+from redirector.row_files import Row, RowFault, append_paced, read_rows
 from redirector.visitor import fold_address
 from schema import keys
 from schema.events import (
-    FIELD_BLOCK,
     KIND_CLICK,
     QUERY_CHARS_MAX,
     REFERRER_CHARS_MAX,
@@ -35,9 +33,6 @@ from schema.links import PublishedLink, decode_link, normalise_code
 from schema.redis_client import RedisClient
 
 BLOCK_ROWS = 500
-STREAM_ENTRIES_MAX = 2_000
-"""Blocks the import leaves waiting in a stream; beyond it the writer is let catch up first."""
-LINE_CHARS_MAX = 65_536
 CLOCK_SKEW_MS = 5 * 60 * 1000
 
 QUERY_COLUMNS = (
@@ -49,84 +44,13 @@ COLUMNS = ("code", "clicked_at", "import_id", "cookie_id", "ip", "user_agent", "
 _NAMESPACE = uuid.UUID("5d2c8d0e-6f0b-5d55-9c3e-0d6f6c6b1a11")
 
 
-class Row(NamedTuple):
-    """One line of the file; `number` counts from 1 as an editor does."""
-
-    number: int
-    fields: dict[str, str]
-
-
-class RowFault(NamedTuple):
-    """Why a row was not imported."""
-
-    number: int
-    message: str
-
-
-class BadFile(Exception):
-    """The file as a whole cannot be read; the message says what is wrong with it."""
-
-
-def read_rows(file: TextIO) -> Iterator[Row | RowFault]:
-    """The rows of a CSV file with a header, or of NDJSON, told apart by the first character. Raises BadFile."""
-    first = file.readline(LINE_CHARS_MAX)
-    if first.lstrip().startswith("{"):
-        return _json_rows(first, file)
-    try:
-        header = next(csv.reader([first]), [])
-    except csv.Error as error:
-        raise BadFile(f"the first line is not a CSV header: {error}") from error
-    _check_columns(header)
-    return _csv_rows(header, file)
-
-
-def _check_columns(names: list[str]) -> None:
-    unknown = [name for name in names if name not in COLUMNS]
-    missing = [name for name in ("code", "clicked_at") if name not in names]
-    if unknown or missing or len(set(names)) < len(names):
-        raise BadFile(
-            f"the columns must include code and clicked_at and may only be {', '.join(COLUMNS)}; "
-            f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}"
-        )
-
-
-def _csv_rows(header: list[str], file: TextIO) -> Iterator[Row | RowFault]:
-    reader = csv.reader(file)
-    while True:
-        try:
-            values = next(reader, None)
-        except csv.Error as error:
-            yield RowFault(reader.line_num + 1, str(error))
-            continue
-        if values is None:
-            return
-        number = reader.line_num + 1
-        if values and len(values) != len(header):
-            yield RowFault(number, f"has {len(values)} fields, the header has {len(header)}")
-        elif values:
-            yield Row(number, {name: value for name, value in zip(header, values, strict=True) if value})
-
-
-def _json_rows(first: str, file: TextIO) -> Iterator[Row | RowFault]:
-    lines = chain((first,), iter(lambda: file.readline(LINE_CHARS_MAX), ""))
-    for number, line in enumerate(lines, 1):
-        yield from _json_row(number, line)
-
-
-def _json_row(number: int, line: str) -> Iterator[Row | RowFault]:
-    if not line.strip():
-        return
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        yield RowFault(number, f"is not JSON: {error}")
-        return
-    if not isinstance(value, dict) or not all(isinstance(item, str | None) for item in value.values()):
-        yield RowFault(number, "must be a JSON object of strings")
-    elif unknown := [name for name in value if name not in COLUMNS]:
-        yield RowFault(number, f"unknown field {unknown[0]}; known are {', '.join(COLUMNS)}")
-    else:
-        yield Row(number, {name: item for name, item in value.items() if item})
+def read_click_rows(file: TextIO) -> Iterator[Row | RowFault]:
+    """The rows of a file of clicks. Raises BadFile."""
+    for row in read_rows(file, COLUMNS, ("code", "clicked_at")):
+        if isinstance(row, Row) and not all(isinstance(value, str) for value in row.fields.values()):
+            yield RowFault(row.number, "all values must be strings")
+        else:
+            yield row
 
 
 def click_of(row: Row, link: PublishedLink, now_ms: int) -> tuple[object, ...] | RowFault:
@@ -231,6 +155,4 @@ class ClickImport:
     async def _append_block(self, payload: bytes) -> None:
         stream = keys.clicks(self._next_shard % self._shards)
         self._next_shard += 1
-        while await self._client.xlen(stream) > STREAM_ENTRIES_MAX:  # noqa: ASYNC110 - another process drains it
-            await asyncio.sleep(0.1)
-        await self._client.xadd(stream, {FIELD_BLOCK: payload})
+        await append_paced(self._client, stream, payload)

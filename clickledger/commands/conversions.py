@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 
+from clickledger.commands.importing import FileArgument, import_file, report
 from clickledger.commands.options import DataDirOption, console
 from clickledger.errors import StartError
 
 if TYPE_CHECKING:
-    from redirector.history import RowFault
     from redirector.intake.credentials import Vendor
+    from redirector.row_files import RowFault
     from schema.redis_client import RedisClient
     from schema.settings import Settings
 
-FAULTS_SHOWN_MAX = 20
 SECRET_BYTES = 24
 
-FileArgument = Annotated[
-    Path, typer.Argument(help="CSV with a header, or NDJSON.", exists=True, dir_okay=False, readable=True)
-]
 KeyOption = Annotated[
     str | None, typer.Option(help="The vendor's key; without one each row names its vendor's e-mail.")
 ]
@@ -47,14 +41,7 @@ def import_(file: FileArgument, key: KeyOption = None, data_dir: DataDirOption =
     from clickledger.servers import settings_for
 
     settings = settings_for(needs_redis=True, data_dir=data_dir)
-    appended, faults = asyncio.run(_import(file, key, settings))
-    for fault in faults[:FAULTS_SHOWN_MAX]:
-        console().print(f"line {fault.number}: {fault.message}")
-    if len(faults) > FAULTS_SHOWN_MAX:
-        console().print(f"and {len(faults) - FAULTS_SHOWN_MAX:,} more lines")
-    console().print(f"{appended:,} conversions handed to the writer, {len(faults):,} lines left out.")
-    if faults:
-        raise typer.Exit(1)
+    report("conversions", *asyncio.run(_import(file, key, settings)))
 
 
 @group.command()
@@ -71,24 +58,14 @@ def secret(vendor_id: VendorOption, data_dir: DataDirOption = None) -> None:
 
 
 async def _import(file: Path, key: str | None, settings: Settings) -> tuple[int, list[RowFault]]:
-    from redirector.conversion_history import ConversionImport, read_rows
-    from redirector.history import BadFile
+    from redirector.conversion_history import ConversionImport, read_conversion_rows
     from schema.redis_client import connect_redis
 
     assert settings.redis_url is not None
     client = connect_redis(settings.redis_url)
-    faults: list[RowFault] = []
     try:
         load = ConversionImport(client, await _vendor_of(client, key))
-        with Progress(console=console()) as progress, file.open("rb") as raw:
-            task = progress.add_task("conversions", total=os.fstat(raw.fileno()).st_size or 1)
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")  # it closes `raw` when it goes
-            rows = read_rows(text)
-            while (outcome := await load.append(rows)) is not None:
-                faults += outcome
-                progress.update(task, completed=raw.tell())
-    except (BadFile, UnicodeDecodeError) as error:
-        raise StartError(f"{file}: {error}") from error
+        faults = await import_file(file, "conversions", load, read_conversion_rows)
     finally:
         await client.aclose()
     return load.appended, faults

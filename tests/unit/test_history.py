@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirector.history import BadFile, Row, RowFault, click_of, read_rows
+from redirector.history import click_of, read_click_rows
+from redirector.row_files import BadFile, Row, RowFault
 from schema.events import ClickEvent
 from schema.ids import LEASED_WORKER_MAX, click_ms, wall_clock_ms
 from schema.links import PublishedLink
@@ -20,7 +21,7 @@ LINK = PublishedLink(
 
 
 def rows(text: str) -> list[Row | RowFault]:
-    return list(read_rows(io.StringIO(text)))
+    return list(read_click_rows(io.StringIO(text)))
 
 
 def click(**fields: str) -> ClickEvent | RowFault:
