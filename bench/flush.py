@@ -24,7 +24,7 @@ import structlog
 import uvloop
 
 from clickledger.engines.embedded import running_engines
-from flusher.cookie_store import COLUMNS as COOKIE_COLUMNS
+from flusher.packed import COOKIE_COLUMNS
 from flusher.rows import COLUMNS
 from flusher.store import set_codecs
 from flusher.writer import tune_memory, write

@@ -48,6 +48,12 @@ class History:
         elif times != at_ms:
             self._times[visitor] = sorted((times, at_ms))
 
+    def knows_any(self, visitors: Iterable[Visitor]) -> bool:
+        """Whether any of them clicked; most never did, and this is a third of asking for each one's gaps."""
+        if not self._times.keys().isdisjoint(visitors):
+            return True
+        return any(other.knows_any(visitors) for other in self._others) if self._others else False
+
     def gaps(self, visitor: Visitor, at_ms: int) -> tuple[int, int] | None:
         """How long before and after that moment the nearest valid clicks lie; None where there are none at all."""
         times = self._times.get(visitor)
@@ -91,29 +97,30 @@ def visitors_of(draft: Draft) -> tuple[Visitor, ...]:
 
 def judge(drafts: Iterable[Draft], history: History) -> None:
     """Set class and uniqueness of drafts in click order; what comes out valid is added to `history`."""
-    gaps = history.gaps
     for draft in drafts:
         if draft.click_class not in ("valid", "double"):
             continue
-        is_fallback = draft.event.kind == KIND_FALLBACK
-        draft.click_class, draft.class_reason, draft.is_unique = (
-            "valid",
-            FALLBACK if is_fallback else None,
-            True,
-        )
-        for visitor in draft.visitors:
-            found = gaps(visitor, draft.at_ms)
-            if found is None:
-                continue
-            if found[0] <= DOUBLE_MS_MAX:
-                draft.click_class, draft.is_unique = "double", False
-                if not is_fallback:
-                    draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
-                break
-            if found[0] < UNIQUE_MS or found[1] < UNIQUE_MS:
-                draft.is_unique = False
-        else:
+        draft.click_class, draft.is_unique = "valid", True
+        draft.class_reason = FALLBACK if draft.event.kind == KIND_FALLBACK else None
+        if history.knows_any(draft.visitors):
+            _compare(draft, history)
+        if draft.click_class == "valid":
             _remember(draft, history)
+
+
+def _compare(draft: Draft, history: History) -> None:
+    """Class and uniqueness beside the nearest valid clicks of the same visitor."""
+    for visitor in draft.visitors:
+        found = history.gaps(visitor, draft.at_ms)
+        if found is None:
+            continue
+        if found[0] <= DOUBLE_MS_MAX:
+            draft.click_class, draft.is_unique = "double", False
+            if draft.class_reason is None:
+                draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
+            return
+        if found[0] < UNIQUE_MS or found[1] < UNIQUE_MS:
+            draft.is_unique = False
 
 
 def _remember(draft: Draft, history: History) -> None:

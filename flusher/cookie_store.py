@@ -7,27 +7,16 @@ were read is still not there when they are saved, and can be copied at a third o
 from __future__ import annotations
 
 from collections import Counter
-from operator import itemgetter
-from typing import Any
 
 import asyncpg
 
-from flusher.cookies import CookieClick, CookieLife, begin, live
+from flusher.cookies import CookieClick, CookieLife, begin_with, live
 from flusher.draft import Draft
+from flusher.packed import COOKIE_COLUMNS, copy_chunks, packed_cookies
 from schema.ids import MS_SHIFT
 from schema.links import WINDOW_DAYS_DEFAULT
 from schema.queries import load_queries
 
-COLUMNS = (
-    "cookie_id",
-    "first_click_id",
-    "first_partner_id",
-    "last_click_id",
-    "last_partner_id",
-    "last_campaign_version_id",
-    "expires_at",
-    "last_seen_at",
-)
 _QUERIES = load_queries("flusher")
 Connection = asyncpg.pool.PoolConnectionProxy
 
@@ -48,20 +37,31 @@ async def save_cookies(
 
     Returns the lives of the cookies that moved.
     """
-    saved: dict[str, CookieLife] = {}
     times = Counter([draft.cookie_id for draft in valid])
-    new_rows: list[tuple[Any, ...]] = []
+    new: dict[str, CookieLife] = {}
     several: list[Draft] = []
     for draft in valid:
         name = draft.cookie_id
-        if name is not None:
-            if times[name] == 1 and name not in before:
-                life = begin(_cookie_click(draft))
-                saved[name] = life
-                new_rows.append((name, *life, draft.at_ms))
-            else:
-                several.append(draft)
-    clicks = _clicks_by_cookie(several)
+        if name is None:
+            continue
+        if times[name] > 1 or name in before:
+            several.append(draft)
+        else:
+            event = draft.event
+            new[name] = begin_with(
+                draft.click_id, event.partner_id, event.campaign_version_id, event.window_days
+            )
+    moved = await _moved(connection, _clicks_by_cookie(several), before)
+    new.update((name, life) for name, life in moved.items() if name not in before)
+    await _insert(connection, list(new.items()))
+    await _update(connection, [(name, life) for name, life in moved.items() if name in before])
+    return new | moved
+
+
+async def _moved(
+    connection: Connection, clicks: dict[str, list[CookieClick]], before: dict[str, CookieLife]
+) -> dict[str, CookieLife]:
+    """Lives of cookies with several clicks, those stored before counted."""
     late = {
         name
         for name, of_cookie in clicks.items()
@@ -69,17 +69,23 @@ async def save_cookies(
     }
     if late:
         clicks.update(await _histories(connection, list(late)))
-    old_rows: list[tuple[Any, ...]] = []
-    for name, of_cookie in clicks.items():
-        saved[name] = life = live(before.get(name) if name not in late else None, of_cookie)
-        (old_rows if name in before else new_rows).append((name, *life, life.last_click_id >> MS_SHIFT))
-    if new_rows:
-        await connection.copy_records_to_table("cookies", records=new_rows, columns=list(COLUMNS))
-    if old_rows:
-        old_rows.sort(key=itemgetter(0))  # one order for all, so that transactions cannot wait in a circle
-        columns: list[Any] = [list(column) for column in zip(*old_rows, strict=True)]
-        await connection.execute(_QUERIES["save_cookies"], *columns)
-    return saved
+    return {
+        name: live(before.get(name) if name not in late else None, of_cookie)
+        for name, of_cookie in clicks.items()
+    }
+
+
+async def _insert(connection: Connection, cookies: list[tuple[str, CookieLife]]) -> None:
+    if cookies:
+        rows = copy_chunks(cookies, packed_cookies)
+        await connection.copy_to_table("cookies", source=rows, columns=COOKIE_COLUMNS, format="binary")
+
+
+async def _update(connection: Connection, cookies: list[tuple[str, CookieLife]]) -> None:
+    """Changes in one order for all, so that transactions cannot wait in a circle."""
+    if cookies:
+        rows = [(name, *life, life.last_click_id >> MS_SHIFT) for name, life in sorted(cookies)]
+        await connection.execute(_QUERIES["save_cookies"], *map(list, zip(*rows, strict=True)))
 
 
 def _clicks_by_cookie(valid: list[Draft]) -> dict[str, list[CookieClick]]:

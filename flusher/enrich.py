@@ -77,22 +77,20 @@ def put_country(drafts: Drafts, sources: Sources) -> None:
 
 def put_visitor(drafts: Drafts, sources: Sources) -> None:
     """Visitor hash of the click's day, and those under which the same visitor may stand within 24 hours."""
-    secrets = sources.secrets
+    secrets, known_day = sources.secrets, -1
     for draft in drafts:
-        day = draft.at_ms // DAY_MS
-        secret = secrets.get(day)
-        ip = draft.event.ip
-        if ip is None or secret is None or draft.click_class != "valid":
+        day, ip = draft.at_ms // DAY_MS, draft.event.ip
+        if day != known_day:
+            known_day, own = day, secrets.get(day)
+            others = [secrets[other] for other in (day - 1, day + 1) if other in secrets]
+        if ip is None or own is None or draft.click_class != "valid":
             continue
         try:
             visitor = visitor_bytes(ip, draft.event.user_agent)
         except ValueError:
             continue
-        draft.visitor_hash = visitor_hash(secret, visitor)
-        for other in (day - 1, day + 1):
-            secret = secrets.get(other)
-            if secret is not None:
-                draft.visitor_neighbours += (visitor_hash(secret, visitor),)
+        draft.visitor_hash = visitor_hash(own, visitor)
+        draft.visitor_neighbours = tuple([visitor_hash(other, visitor) for other in others])
 
 
 def put_names(drafts: Drafts, _sources: Sources) -> None:

@@ -12,14 +12,20 @@ from functools import lru_cache
 from struct import Struct
 from typing import TypeVar
 
+from flusher.cookies import CookieLife
 from flusher.draft import Draft
 from flusher.rows import COLUMNS, clean
 from flusher.texts import CACHED_MAX, PARAMETERS, host_of, parameters_of
 from schema.agents import read_agent
 from schema.events import REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
+from schema.ids import MS_SHIFT
 
 PG_EPOCH_MS = 946_684_800_000
 """PostgreSQL counts microseconds, from the year 2000 on."""
+COOKIE_COLUMNS = (
+    *("cookie_id", "first_click_id", "last_click_id", "expires_at", "last_seen_at"),
+    *("first_partner_id", "last_partner_id", "last_campaign_version_id"),
+)
 ROWS_AT_ONCE = 1_000
 """Rows put together before the loop has another turn and PostgreSQL its first work, 0.5 ms."""
 _NULL = b"\xff\xff\xff\xff"
@@ -29,6 +35,7 @@ _LENGTH = Struct(">i").pack
 _INT = Struct(">ii").pack
 _LONG = Struct(">iq").pack
 _ID_AND_TIME = Struct(">hiqiq").pack
+_NAME_AND_TIMES = Struct(">hi16siqiqiqiq").pack
 _OF_UUID = _LENGTH(16)
 _OF_INET_4, _OF_INET_6 = _LENGTH(8), _LENGTH(20)
 
@@ -62,8 +69,8 @@ def packed_click(draft: Draft) -> bytes:
     address, cookie_id, visitor_hash = draft.address, draft.cookie_id, draft.visitor_hash
     return b"".join(
         (
-            packed_ints(event.link_id, event.partner_id, event.campaign_version_id),
-            _NULL if cookie_id is None else packed_uuid(cookie_id),
+            _ints(event.link_id, event.partner_id, event.campaign_version_id),
+            _NULL if cookie_id is None else _OF_UUID + _uuid(cookie_id),
             _NULL if visitor_hash is None else _LONG(8, visitor_hash),
             _NULL if address is None else (_OF_INET_4 if len(address) == 8 else _OF_INET_6) + address,
             _country(draft.country),
@@ -74,13 +81,25 @@ def packed_click(draft: Draft) -> bytes:
     )
 
 
-def packed_uuid(text: str) -> bytes:
-    """A UUID from its 36-character form."""
-    return _OF_UUID + bytes.fromhex(text.replace("-", ""))
+def packed_cookies(cookies: Sequence[tuple[str, CookieLife]]) -> bytes:
+    """Rows of new cookies: their columns are `COOKIE_COLUMNS`."""
+    pieces: list[bytes] = []
+    width, to_micros = len(COOKIE_COLUMNS), PG_EPOCH_MS * 1000
+    for name, (first_id, first_partner, last_id, last_partner, version, expires_ms) in cookies:
+        expires, seen = expires_ms * 1000 - to_micros, (last_id >> MS_SHIFT) * 1000 - to_micros
+        pieces += (
+            _NAME_AND_TIMES(width, 16, _uuid(name), 8, first_id, 8, last_id, 8, expires, 8, seen),
+            _ints(first_partner, last_partner, version),
+        )
+    return b"".join(pieces)
+
+
+def _uuid(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
 
 
 @lru_cache(maxsize=CACHED_MAX)
-def packed_ints(*numbers: int | None) -> bytes:
+def _ints(*numbers: int | None) -> bytes:
     """Integers that are known together, or NULL."""
     return b"".join(_NULL if number is None else _INT(4, number) for number in numbers)
 

@@ -24,10 +24,9 @@ async def seed(connection: Connection, drafts: list[Draft], cookies: Container[s
     if not drafts:
         return history
     period = (drafts[0].at_ms - UNIQUE_MS, drafts[-1].at_ms + UNIQUE_MS)
-    visitors = [visitor for draft in drafts for visitor in draft.visitors]
-    hashes = [visitor for visitor in visitors if isinstance(visitor[1], int)]
+    hashes = [visitor for draft in drafts for visitor in draft.visitors if type(visitor[1]) is int]
     await _add_stored(connection, "hash", hashes, period, drafts, history)
-    names = [visitor for visitor in visitors if visitor[1] in cookies]
+    names = [draft.visitors[0] for draft in drafts if draft.cookie_id in cookies and draft.visitors]
     await _add_stored(connection, "cookie", names, period, drafts, history)
     return history
 
@@ -65,10 +64,12 @@ async def _add_stored(
             history.add((row["link_id"], row["identity"]), row["clicked_at"])
 
 
-def _moments(drafts: list[Draft], known: Container[Visitor]) -> dict[Visitor, list[int]]:
+def _moments(drafts: list[Draft], known: dict[Visitor, int]) -> dict[Visitor, list[int]]:
     """When each of the known visitors clicked in this batch, ascending."""
     moments: dict[Visitor, list[int]] = {}
     for draft in drafts:
+        if known.keys().isdisjoint(draft.visitors):
+            continue
         for visitor in draft.visitors:
             if visitor in known:
                 moments.setdefault(visitor, []).append(draft.at_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 import asyncpg
@@ -30,6 +31,8 @@ from schema.queries import load_queries
 ATTEMPTS_MAX = 8
 """Of one batch before the loop backs off: a replay, and a few months without partition."""
 _QUERIES = load_queries("flusher")
+_CLICK_ID = attrgetter("click_id")
+_ENROLMENT = attrgetter("campaign_version_id", "partner_id")
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, TypeError, OverflowError)
 """What PostgreSQL, or the encoder before it, raises when a row's data is at fault (SQLSTATE 22 and 23)."""
@@ -157,11 +160,10 @@ def _is_plain(flush: Flush) -> bool:
 
 
 def _in_order(drafts: list[Draft]) -> list[Draft]:
-    """The drafts in click order, each id once."""
-    by_id: dict[int, Draft] = {}
-    for draft in drafts:
-        by_id.setdefault(draft.click_id, draft)
-    return [by_id[click_id] for click_id in sorted(by_id)]
+    """The drafts in click order, each id once: the first."""
+    ordered = sorted(drafts, key=_CLICK_ID)
+    by_id = dict(zip(map(_CLICK_ID, reversed(ordered)), reversed(ordered), strict=True))
+    return ordered if len(by_id) == len(ordered) else sorted(by_id.values(), key=_CLICK_ID)
 
 
 async def _write(
@@ -198,20 +200,16 @@ async def _not_stored(connection: Connection, flush: Flush) -> list[Draft]:
 
 
 async def count_clicks(connection: Connection, valid: list[Draft]) -> None:
-    """Raise the totals of the enrolments that earned these clicks."""
-    counts: Counter[tuple[int, int]] = Counter()
-    newest: dict[tuple[int, int], int] = {}
-    for draft in valid:
-        event = draft.event
-        if event.campaign_version_id is not None and event.partner_id is not None:
-            enrolment = (event.campaign_version_id, event.partner_id)
-            counts[enrolment] += 1
-            newest[enrolment] = draft.at_ms
-    if counts:
-        columns = zip(
-            *((*enrolment, counts[enrolment], newest[enrolment]) for enrolment in counts), strict=True
-        )
-        await connection.execute(_QUERIES["count_clicks"], *map(list, columns))
+    """Raise the totals of the enrolments that earned these clicks, which are in click order."""
+    enrolments = [_ENROLMENT(draft.event) for draft in valid]
+    newest = dict(zip(enrolments, [draft.at_ms for draft in valid], strict=True))
+    rows = [
+        (*enrolment, count, newest[enrolment])
+        for enrolment, count in Counter(enrolments).items()
+        if None not in enrolment
+    ]
+    if rows:
+        await connection.execute(_QUERIES["count_clicks"], *map(list, zip(*rows, strict=True)))
 
 
 def _refused(flush: Flush, draft: Draft, error: Exception) -> Letter:

@@ -79,5 +79,5 @@ def visitor_hash(secret: Any, visitor: bytes) -> int:
     """Signed 64-bit hash under a secret of `VisitorSecrets.around`."""
     state = secret.copy()
     state.update(visitor)
-    (value,) = _SIGNED_64(state.digest())
-    return int(value)
+    value: int = _SIGNED_64(state.digest())[0]
+    return value
