@@ -20,6 +20,7 @@ from clickledger.commands import (
     keys,
     links,
     programme,
+    recompute,
     status,
     system,
     verify,
@@ -35,7 +36,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (system, status, links, programme, keys, verify, clicks, conversions, deadletters):
+for group in (
+    *(system, status, links, programme, keys, verify, recompute),
+    *(clicks, conversions, deadletters),
+):
     group.register(app)
 
 
