@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, expect
 
 from tests.doors import BROWSER
 from tests.running_system import Up
+from tests.visitors import CLICK_ID
 
 WAIT_MS_MAX = 15_000
 LISTEN_TO_POLICY = """
@@ -94,19 +95,42 @@ class Desk:
     ) -> int:
         """A visitor follows a link through the door; `last` makes them another visitor of that country."""
         address = COUNTRIES[country].rpartition(".")[0] + f".{last}"
-        sent = {"User-Agent": BROWSER, "X-Forwarded-For": address} | headers
+        return self._visit(
+            code + (f"?{query}" if query else ""), {"X-Forwarded-For": address} | headers
+        ).status
+
+    def click_id(self, code: str, cookie: str) -> str:
+        """The id of a click by the visitor with that cookie."""
+        answer = self._visit(code, {"Cookie": f"clk_id={cookie}"})
+        return CLICK_ID.findall(answer.headers["Location"])[0]
+
+    def new_cookie(self) -> str:
+        """The cookie the door gives a new visitor."""
+        answer = self._visit("ana-1", {"X-Forwarded-For": COUNTRIES["SE"]})
+        return str(answer.headers["Set-Cookie"]).partition(";")[0].removeprefix("clk_id=")
+
+    def report(self, key: str, conversion: dict[str, str]) -> dict[str, Any]:
+        """Report a conversion as the shop would, and wait for its outcome."""
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Prefer": "wait=10"}
+        return self._exchange("port", "POST", "/-/conversions", conversion, headers)
+
+    def _visit(self, target: str, headers: dict[str, str]) -> http.client.HTTPResponse:
         door = http.client.HTTPConnection("127.0.0.1", self.up.ports["port"], timeout=10)
         with closing(door):
-            door.request("GET", f"/{quote(code)}" + (f"?{query}" if query else ""), headers=sent)
-            return door.getresponse().status
+            door.request("GET", f"/{quote(target, safe='/?=&%')}", headers={"User-Agent": BROWSER} | headers)
+            return door.getresponse()
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The API's answer to the admin, for arranging what a test looks at."""
-        api = http.client.HTTPConnection("127.0.0.1", self.up.ports["api_port"], timeout=10)
-        with closing(api):
-            headers = {"Authorization": f"Bearer {self.up.admin_key}", "Content-Type": "application/json"}
-            api.request(method, path, body and json.dumps(body), headers)
-            answer = api.getresponse()
+        headers = {"Authorization": f"Bearer {self.up.admin_key}", "Content-Type": "application/json"}
+        return self._exchange("api_port", method, path, body, headers)
+
+    def _exchange(self, port: str, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        """The JSON that a server of the system answers; anything but success fails the test."""
+        server = http.client.HTTPConnection("127.0.0.1", self.up.ports[port], timeout=20)
+        with closing(server):
+            server.request(method, path, body and json.dumps(body), headers)
+            answer = server.getresponse()
             text = answer.read()
             assert answer.status < 400, text
             return json.loads(text) if text else None

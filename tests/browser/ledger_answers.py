@@ -38,26 +38,36 @@ def conversion() -> dict[str, Any]:
         "conversion_id": CONVERSION_ID, "transaction_id": "ORD-7", "event": "sale", "outcome": "attributed",
         "reason": None, "status": "approved", "amount": "184.00", "currency": "EUR", "attribution_model": "linear",
         "commission": {"amount": "18.40", "type": "percentage", "value": "10.00", "rule_id": None, "version_id": 3},
-        "confidence": "high", "occurred_at": "2026-11-19T09:02:00Z", "touches": touches,
+        "confidence": "high", "is_held": False, "adjustments": [], "occurred_at": "2026-11-19T09:02:00Z", "touches": touches,
         "credits": [{"partner_id": 1, "amount": "12.27"}, {"partner_id": 2, "amount": "6.13"}],
     }  # fmt: skip
 
 
 def explanation() -> dict[str, Any]:
-    """Three clicks that count and one too old."""
-    counting = [
-        {
-            "click_id": click_id,
-            "clicked_at": clicked_at,
-            "code": code,
-            "verdict": "eligible",
-            "reason": "may earn",
-        }
+    """Three clicks that count, one too old, and the rate that won over another."""
+    candidates = [
+        {"click_id": click_id, "clicked_at": clicked_at, "code": code, "click_class": "valid", "is_in": True}
+        | {"verdict": "eligible", "why": "The click may earn."}
         for click_id, clicked_at, _, code in TOUCHES
     ]
-    old = {"click_id": "3764723988564010000", "clicked_at": "2026-09-01T10:00:00Z", "code": "ben-2"}
-    too_old = old | {"verdict": "window_closed", "reason": "is older than the window of its campaign version"}
-    return {"conversion_id": CONVERSION_ID, "candidates": [*counting, too_old]}
+    too_old = {
+        "click_id": "3764723988564010000", "clicked_at": "2026-09-01T10:00:00Z", "code": "ben-2", "is_in": False,
+        "click_class": "valid", "verdict": "window_closed",
+        "why": "The click is older than the window of its campaign version.",
+    }  # fmt: skip
+    considered = [
+        {
+            "source": "override",
+            "type": "percentage",
+            "value": "15",
+            "is_winner": True,
+            "why": "priced the conversion",
+        },
+        {"source": "campaign", "type": "percentage", "value": "10", "is_winner": False}
+        | {"why": "gives way to the rate of the override"},
+    ]
+    rates = [{"partner_id": 1, "considered": considered}]
+    return conversion() | {"candidates": [*candidates, too_old], "rates": rates, "terms": {"model": "linear"}}
 
 
 def attribution() -> dict[str, Any]:

@@ -39,8 +39,35 @@ def test_a_conversion_is_opened_from_the_list_and_explains_itself(desk: Desk) ->
     desk.page.get_by_text("Show as a table").click()
     expect(desk.page.locator(".plain-table tbody tr").first).to_contain_text("33.3% · €6.14")
     explanation = desk.page.get_by_role("region", name="Explanation")
-    expect(explanation.locator("tbody tr")).to_have_count(4)
+    expect(explanation.locator("tbody tr")).to_have_count(6)
+    expect(explanation).to_contain_text("gives way to the rate of the override")
     expect(explanation).to_contain_text("is older than the window of its campaign version")
+
+
+def test_a_sale_of_a_real_visitor_is_followed_from_click_to_credit(desk: Desk) -> None:
+    shop = desk.ask("GET", "/v1/vendors")["vendors"][0]["vendor_id"]
+    key = desk.ask("POST", "/v1/keys", {"role": "vendor", "vendor_id": shop})["key"]
+    ids = [
+        desk.click_id("ana-2", cookie=(cookie := desk.new_cookie())),
+        desk.click_id("ben-1", cookie=cookie),
+    ]
+    sale = {"event": "sale", "transaction_id": "BROWSER-1", "amount": "100.00", "currency": "EUR"}
+    outcome = desk.report(key, sale | {"click_id": ids[-1]})
+    assert outcome["outcome"] == "attributed"
+    desk.open("conversions?period=7d&timezone=UTC")
+    desk.page.get_by_role("link", name="BROWSER-1").click()
+    journey = desk.page.locator("svg.journey")
+    expect(journey).to_contain_text("ana-2")
+    expect(journey.locator(".journey-stop")).to_have_count(3)
+    expect(journey.locator(".journey-row")).to_have_count(5)
+    explanation = desk.page.get_by_role("region", name="Explanation")
+    expect(explanation.locator(".list").first.locator("tbody tr")).to_have_count(3)
+    expect(explanation).to_contain_text("priced the conversion")
+    desk.open("attribution?period=7d&timezone=UTC&by=link&currency=EUR")
+    first_click = desk.page.locator("tr", has_text="ana-1").locator(".credit-amount").first
+    expect(first_click).to_have_text("€10.00")
+    desk.open("overview?period=7d&timezone=UTC")
+    expect(desk.page.locator('[data-metric="revenue"] .tile-value')).to_have_text("€100.00")
 
 
 def test_endpoints_that_are_not_there_yet_are_no_failure(desk: Desk) -> None:

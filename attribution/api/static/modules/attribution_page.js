@@ -111,7 +111,7 @@ function build(view, by, { totals, rows }) {
 }
 
 function creditRow(view, by, row, largest) {
-  const name = row.name ?? `#${row.id}`;
+  const name = row.name ?? (row.id === null ? "Without a link" : `#${row.id}`);
   const cells = Object.keys(MODELS).map((model) => creditCell(row, model, largest));
   return el(
     "tr",
@@ -119,7 +119,7 @@ function creditRow(view, by, row, largest) {
     el(
       "th",
       { scope: "row" },
-      by === "link" ? el("a", { href: elsewhere(view, "links", name) }, name) : name,
+      by === "link" && row.id !== null ? el("a", { href: elsewhere(view, "links", name) }, name) : name,
     ),
     el("td", { class: "number" }, countText(row.touches ?? 0)),
     cells,

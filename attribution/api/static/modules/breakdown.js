@@ -87,29 +87,27 @@ function breakdown(view, dimension, stats, names) {
 
 function line(view, dimension, row, largest, whole, names) {
   const value = row.value ?? "";
-  const text = valueText(dimension, row.value, names);
+  const text = row.is_rest ? "All others" : valueText(dimension, row.value, names);
   const isOn = (filtersOf(view)[dimension] ?? []).includes(value);
-  const filter = el(
-    "a",
-    {
-      class: "bar-name",
-      href: toggled(view, dimension, value),
-      "data-key": `${dimension}=${value}`,
-      "aria-current": isOn ? "true" : null,
-      title: text,
-    },
-    dimension === "country" &&
-      el("span", { class: "country-code", "aria-hidden": "true" }, row.value ?? "??"),
+  const label = [
+    dimension === "country" && el("span", { class: "country-code", "aria-hidden": "true" }, value || "??"),
     el("span", { class: "clip" }, text),
-  );
+  ];
+  const filter = {
+    href: toggled(view, dimension, value),
+    "data-key": `${dimension}=${value}`,
+    "aria-current": isOn ? "true" : null,
+  };
   return el(
     "tr",
     { class: isOn ? "is-on" : null, "data-value": value },
     el(
       "th",
       { scope: "row", vars: { "--share": `${(row.bar / largest) * 100}%` } },
-      filter,
-      dimension === "link" && value && openLink(view, value),
+      row.is_rest
+        ? el("span", { class: "bar-name is-muted" }, label)
+        : el("a", { class: "bar-name", title: text, ...filter }, label),
+      dimension === "link" && value && !row.is_rest && openLink(view, value),
     ),
     el("td", {}, countText(row.bar)),
     el("td", { class: "is-muted" }, shareText(row.bar, whole)),

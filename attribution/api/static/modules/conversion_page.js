@@ -28,12 +28,8 @@ export function conversionPage(view, period, signal) {
   );
   const load = async () => [await get(path, {}, signal), await fetchNames(currentKey())];
   const ready = fill(sheet, load, ([conversion, names]) => build(view, conversion, names, period.zone), 8);
-  fill(
-    reasons,
-    () => explained(path, signal),
-    (body) => explanation(view, body, period.zone),
-    5,
-  );
+  const why = async () => [await explained(path, signal), await fetchNames(currentKey())];
+  fill(reasons, why, ([body, names]) => explanation(view, body, names, period.zone), 5);
   return { title: "Conversion", node, ready };
 }
 
@@ -55,6 +51,7 @@ function build(view, conversion, names, zone) {
     facts(conversion, zone),
     hasJourney ? journey(view, { ...conversion, touches }, names, zone) : noJourney(conversion),
     conversion.credits?.length > 0 && credits(conversion, names),
+    conversion.adjustments?.length > 0 && adjustments(conversion, zone),
   );
 }
 
@@ -82,6 +79,7 @@ function facts(conversion, zone) {
       el("span", { class: "badge" }, conversion.event),
       outcomeBadge(conversion),
       statusBadge(conversion),
+      conversion.is_held && el("span", { class: "badge is-waiting" }, "held"),
     ),
     conversion.reason && el("p", { class: "is-muted" }, conversion.reason),
     el(
@@ -181,5 +179,31 @@ function credits(conversion, names) {
     { class: "card", "aria-label": "Credits" },
     el("div", { class: "card-head" }, el("h2", {}, "Who is paid")),
     el("dl", { class: "facts" }, rows),
+  );
+}
+
+function adjustments({ adjustments: all, currency }, zone) {
+  const rows = all.map((one) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, one.reason ?? one.adjustment_key),
+      el("td", {}, dateTimeText(Date.parse(one.occurred_at), zone)),
+      el("td", { class: "number" }, moneyText(one.amount, currency)),
+      el("td", { class: "number" }, one.commission === null ? "–" : moneyText(one.commission, currency)),
+    ),
+  );
+  const titles = ["Adjustment", "When", "Amount", "Commission"].map((title) =>
+    el("th", { scope: "col", class: `col-${title.toLowerCase()}` }, title),
+  );
+  return el(
+    "section",
+    { class: "card", "aria-label": "Adjustments" },
+    el("div", { class: "card-head" }, el("h2", {}, "Refunds and chargebacks")),
+    el(
+      "div",
+      {},
+      el("table", { class: "list" }, el("thead", {}, el("tr", {}, titles)), el("tbody", {}, rows)),
+    ),
   );
 }

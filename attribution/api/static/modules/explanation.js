@@ -1,24 +1,33 @@
-// Why a conversion came out as it did: every candidate click, in or out, and the rule and rate that priced it.
+// Why a conversion came out as it did: every candidate click, in or out, and every rate that was considered.
 
 import { elsewhere } from "./address.js";
+import { valueText } from "./filter_bar.js";
 import { el } from "./element.js";
 import { dateTimeText } from "./moments.js";
 import { empty } from "./states.js";
 
+const SOURCES = {
+  campaign: "Campaign",
+  override: "Partner's own rate",
+  event_type: "Event type",
+  rule: "Rule",
+  tier: "Tier",
+};
+
 /** The card's content; `body` is the answer of `/explain`, or null where the server has none. */
-export function explanation(view, body, zone) {
+export function explanation(view, body, names, zone) {
   const head = el("div", { class: "card-head" }, el("h2", {}, "Explanation"));
-  if (body === null)
+  if (body === null) {
     return el("div", {}, head, empty("Not available yet", "This server does not explain conversions yet."));
-  const candidates = body.candidates ?? [];
+  }
   return el(
     "div",
     {},
     head,
-    candidates.length
-      ? candidateTable(view, candidates, zone)
+    body.candidates.length
+      ? candidateTable(view, body.candidates, zone)
       : empty("No candidate clicks", "Nothing that was reported with it leads to a click."),
-    termsOf(body),
+    body.rates.map((rate) => rateTable(rate, names)),
   );
 }
 
@@ -39,40 +48,52 @@ function candidateTable(view, candidates, zone) {
 }
 
 function candidateRow(view, candidate, zone) {
-  const isIn = candidate.is_eligible ?? candidate.verdict === "eligible";
+  const { code, is_in: isIn, click_class: clickClass } = candidate;
   return el(
     "tr",
     {},
     el(
       "th",
       { scope: "row" },
-      candidate.code
-        ? el("a", { href: elsewhere(view, "links", candidate.code) }, candidate.code)
-        : candidate.click_id,
+      code ? el("a", { href: elsewhere(view, "links", code) }, code) : candidate.click_id,
     ),
-    el(
-      "td",
-      { class: "col-when" },
-      candidate.clicked_at ? dateTimeText(Date.parse(candidate.clicked_at), zone) : "–",
-    ),
+    el("td", { class: "col-when" }, dateTimeText(Date.parse(candidate.clicked_at), zone)),
     el(
       "td",
       {},
       el("span", { class: `badge ${isIn ? "is-on" : "is-off"}` }, isIn ? "counts" : "does not count"),
+      clickClass !== "valid" && [" ", el("span", { class: "badge" }, valueText("class", clickClass))],
     ),
-    el("td", {}, candidate.reason ?? candidate.meaning ?? candidate.verdict ?? ""),
+    el("td", {}, candidate.why),
   );
 }
 
-/** Whatever else the explanation names, as it names it: versions, rules and rates are the server's to word. */
-function termsOf(body) {
-  const rows = Object.entries(body)
-    .filter(
-      ([name, value]) =>
-        name !== "candidates" && name !== "conversion_id" && value !== null && typeof value !== "object",
-    )
-    .map(([name, value]) =>
-      el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, String(value))),
-    );
-  return rows.length > 0 && el("dl", { class: "facts" }, rows);
+/** The rates considered for one partner; the one that won is marked. */
+function rateTable(rate, names) {
+  const partner = valueText("partner", rate.partner_id, names);
+  const rows = rate.considered.map((one) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, sourceText(one)),
+      el("td", { class: "col-when" }, rateText(one)),
+      el("td", {}, one.is_winner && el("span", { class: "badge is-on" }, "won")),
+      el("td", {}, one.why),
+    ),
+  );
+  return el(
+    "div",
+    { class: "rates" },
+    el("h3", {}, `Rates considered for ${partner}`),
+    el("table", { class: "list" }, el("tbody", {}, rows)),
+  );
+}
+
+function sourceText({ source }) {
+  return SOURCES[source] ?? source.replaceAll("_", " ");
+}
+
+function rateText({ type, value }) {
+  if (value === null || value === undefined) return "–";
+  return type === "percentage" ? `${value} %` : `${value} ${type ?? ""}`;
 }
