@@ -95,5 +95,6 @@ function sourceText({ source }) {
 
 function rateText({ type, value }) {
   if (value === null || value === undefined) return "–";
-  return type === "percentage" ? `${value} %` : `${value} ${type ?? ""}`;
+  const short = value.includes(".") ? value.replace(/\.?0+$/, "") : value;
+  return type === "percentage" ? `${short} %` : `${short} ${type ?? ""}`;
 }

@@ -59,15 +59,27 @@ export function timePlot(view, period, signal) {
   return { node, draw };
 }
 
-/** Seconds, this period, the period before; what has not happened yet is drawn as nothing. */
+/** Seconds, this period, the period before, and the step that is still running: it is no fall, it is not over. */
 function dataOf({ stats, before, metric, currency }) {
   const steps = stats.series;
-  const now = Date.now();
+  const starts = steps.map((step) => Date.parse(step.start));
+  const running = runningStep(starts);
+  const sizes = steps.map((step) => sizeIn(step, metric, currency));
   return [
-    steps.map((step) => Date.parse(step.start) / 1000),
-    steps.map((step) => (Date.parse(step.start) > now ? null : sizeIn(step, metric, currency))),
+    starts.map((ms) => ms / 1000),
+    sizes.map((size, index) => (index >= running && running > 0 ? null : size)),
     steps.map((_, index) => (before?.series[index] ? sizeIn(before.series[index], metric, currency) : null)),
+    sizes.map((size, index) => (index === running || index === running - 1 ? size : null)),
   ];
+}
+
+/** The place of the step we are in; past the end where the period is over. */
+function runningStep(starts) {
+  const now = Date.now();
+  const length = starts.length > 1 ? starts.at(-1) - starts.at(-2) : Infinity;
+  const next = starts.findIndex((ms) => ms > now);
+  if (next > 0) return next - 1;
+  return starts.at(-1) + length > now ? starts.length - 1 : starts.length;
 }
 
 function options({ stats, metric, currency }, period) {
@@ -88,6 +100,7 @@ function options({ stats, metric, currency }, period) {
         points: { show: stats.series.length < 3, size: 7 },
       },
       { stroke: colour("faint"), width: 1.5, dash: [5, 5], points: { show: false } },
+      { stroke: accent, width: 2, dash: [2, 4], points: { show: false } },
     ],
   };
 }
