@@ -2,11 +2,17 @@
 
 -- name: next_to_recompute
 -- Decided conversions of the period that nobody has approved, in the order in which they happened, after the last one.
+-- Those whose clicks retention has dropped keep their touches: nothing could be worked out from what is left.
 SELECT conversion_event_id, occurred_at
-FROM conversion_events
+FROM conversion_events c
 WHERE occurred_at >= $1 AND occurred_at < $2 AND (occurred_at, conversion_event_id) > ($3::timestamptz, $4::bigint)
   AND attribution_state <> 'awaiting_click' AND status IN ('pending', 'rejected') AND NOT is_deleted
   AND adjusts_conversion_event_id IS NULL AND campaign_milestone_id IS NULL
+  AND NOT EXISTS (
+      SELECT FROM touches t
+      WHERE t.conversion_event_id = c.conversion_event_id AND t.converted_at = c.occurred_at
+        AND t.attribution_type = 'linear' AND NOT t.is_deleted AND t.click_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM clicks k WHERE k.click_id = t.click_id AND k.clicked_at = t.occurred_at))
 ORDER BY occurred_at, conversion_event_id
 LIMIT $5;
 

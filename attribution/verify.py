@@ -1,4 +1,4 @@
-"""The audit of the ledger: every invariant that foreign keys would hold elsewhere, checked set by set.
+"""The audit of the ledger: every invariant that foreign keys would hold elsewhere, and every sum of money.
 
 `clickledger verify` and tests call `verify`. All checks read one snapshot, so a running writer cannot make them
 disagree with each other.
@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 import asyncpg
 
+from attribution.verify_splits import count_wrong_splits
 from schema.queries import load_queries
 
-SQL = load_queries("attribution", "verify.sql")
+SQL = load_queries("attribution", "verify.sql") | load_queries("attribution", "verify_ledger.sql")
+SPLITS = "splits_equal_recomputation"
+"""The one check that runs in Python."""
 STATEMENT_S_MAX = 3600.0
 
 
@@ -42,12 +45,16 @@ async def verify_ledger(database_url: str) -> list[Check]:
     )
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return [await _check(connection, name) for name in SQL]
+            return [await check_named(connection, name) for name in (*SQL, SPLITS)]
     finally:
         await connection.close(timeout=5)
 
 
-async def _check(connection: asyncpg.Connection, name: str) -> Check:
+async def check_named(connection: asyncpg.Connection, name: str) -> Check:
+    """One check, in the transaction the connection is in."""
+    if name == SPLITS:
+        examined, violations, examples = await count_wrong_splits(connection)
+        return Check(name, violations == 0, examined, violations, examples)
     row = await connection.fetchrow(SQL[name])
     assert row is not None
     return Check(name, row["violations"] == 0, row["examined"], row["violations"], row["examples"] or [])

@@ -130,22 +130,6 @@ WITH wrong AS (
 SELECT (SELECT count(*) FROM clicks WHERE is_unique) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg('click ' || click_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
--- name: touches_sum_to_commission
--- For each conversion and model, the touches add up to the commission.
-WITH sums AS (
-    SELECT conversion_event_id, attribution_type, sum(touch_value) AS value
-    FROM touches
-    WHERE NOT is_deleted
-    GROUP BY 1, 2
-), wrong AS (
-    SELECT e.conversion_event_id, sums.attribution_type, sums.value, e.commission_amount
-    FROM sums JOIN conversion_events e USING (conversion_event_id)
-    WHERE sums.value <> coalesce(e.commission_amount, 0)
-)
-SELECT (SELECT count(*) FROM sums) AS examined, (SELECT count(*) FROM wrong) AS violations,
-       (SELECT array_agg('conversion ' || conversion_event_id || ' ' || attribution_type || ': ' || value)
-        FROM (SELECT * FROM wrong ORDER BY 1, 2 LIMIT 5) AS few) AS examples;
-
 -- name: conversions_have_clicks
 WITH span AS (
     SELECT min(clicked_at) AS oldest FROM clicks
