@@ -12,13 +12,14 @@ import asyncpg
 
 from tests.running_system import Up, clickledger, wait_until
 
+PROGRAMME = Path(__file__).with_name("programme.yaml")
 
-def apply_programme(up: Up) -> None:
-    """Apply the tests' programme and wait until the door serves its links."""
-    file = Path(__file__).with_name("programme.yaml")
+
+def apply_programme(up: Up, file: Path = PROGRAMME, path: str = "/ben-2") -> None:
+    """Apply a programme and wait until the door serves the last of its links."""
     applied = clickledger("apply", str(file), cwd=up.data_dir.parent, data_dir=up.data_dir, **up.settings)
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    wait_until(lambda: _status(up, "/ben-2") == 302, 10, "the programme to be published")
+    wait_until(lambda: _status(up, path) == 302, 10, "the programme to be published")
 
 
 def _status(up: Up, path: str) -> int:
