@@ -65,12 +65,16 @@ async def _add_stored(
 
 
 def _moments(drafts: list[Draft], known: dict[Visitor, int]) -> dict[Visitor, list[int]]:
-    """When each of the known visitors clicked in this batch, ascending."""
+    """When each of the known visitors, few as a rule, clicked in this batch, ascending."""
     moments: dict[Visitor, list[int]] = {}
+    names: set[str | int | None] = {name for _link, name in known}
     for draft in drafts:
-        if known.keys().isdisjoint(draft.visitors):
-            continue
-        for visitor in draft.visitors:
-            if visitor in known:
-                moments.setdefault(visitor, []).append(draft.at_ms)
+        if (
+            draft.visitor_hash in names
+            or draft.cookie_id in names
+            or not names.isdisjoint(draft.visitor_neighbours)
+        ):
+            for visitor in draft.visitors:
+                if visitor in known:
+                    moments.setdefault(visitor, []).append(draft.at_ms)
     return moments

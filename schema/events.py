@@ -7,7 +7,7 @@ the end, each new one with a default, so old doors and new writers (and the reve
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -53,13 +53,11 @@ _REQUIRED = len(ClickEvent._fields) - len(ClickEvent._field_defaults)
 _KNOWN = len(ClickEvent._fields)
 _DEFAULTS = list(ClickEvent._field_defaults.values())
 _STR = {str}
-_USUAL_TYPES = frozenset(
-    (int, int, partner, version, str, cookie, int, int)
-    for partner in (int, type(None))
-    for version in (int, type(None))
-    for cookie in (str, type(None))
-)
-"""Types of the first eight fields of an event without fault: one look-up instead of eight checks."""
+_TYPES = (
+    {int}, {int}, {int, type(None)}, {int, type(None)}, {str}, {str, type(None)}, {int}, {int},
+    None, {str}, {str}, {str}, {str},
+)  # fmt: skip
+"""Types of the fields of an event without fault; what `ip` and later fields hold, the writer looks at."""
 # Named once: `int | None` is built anew at every use, 0.1 us each.
 _INT_OR_NONE = (int, type(None))
 _STR_OR_NONE = (str, type(None))
@@ -86,6 +84,8 @@ def decode_block(payload: bytes) -> tuple[list[ClickEvent], list[BadEvent]]:
         return [], [BadEvent("not_json", payload)]
     if not isinstance(rows, list):
         return [], [BadEvent("not_a_block", payload)]
+    if _is_usual(rows):
+        return list(map(ClickEvent._make, map(_fit, rows))), []
     events: list[ClickEvent] = []
     bad: list[BadEvent] = []
     for position, row in enumerate(rows):
@@ -95,6 +95,18 @@ def decode_block(payload: bytes) -> tuple[list[ClickEvent], list[BadEvent]]:
         else:
             bad.append(BadEvent(reason, orjson.dumps(row), position))
     return events, bad
+
+
+def _is_usual(rows: list[Any]) -> bool:
+    """Whether no row has a fault, told field by field for the whole block: 0.5 us an event less."""
+    if set(map(type, rows)) != {list} or min(map(len, rows)) < _REQUIRED:
+        return False
+    columns = list(zip(*rows, strict=False))  # as many as the shortest row has
+    for column, types in zip(columns, _TYPES, strict=False):
+        if types is not None and not types.issuperset(map(type, column)):
+            return False
+    click_ids: tuple[int, ...] = columns[0]
+    return min(click_ids) > 0 and max(click_ids) < 1 << 63
 
 
 def _fit(row: list[object]) -> list[object]:
@@ -110,12 +122,6 @@ def _fault(row: object) -> str | None:
     """Why this row cannot be stored, or None."""
     if not isinstance(row, list) or len(row) < _REQUIRED:
         return "not_an_event"
-    if (
-        tuple(map(type, row[:8])) in _USUAL_TYPES
-        and set(map(type, row[9:_REQUIRED])) == _STR
-        and 0 < row[0] < 1 << 63
-    ):
-        return None
     click_id, link_id, partner_id, version_id, code, cookie_id, window_days, kind, _ip, *texts = row[
         :_REQUIRED
     ]
