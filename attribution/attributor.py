@@ -19,6 +19,7 @@ import structlog
 import uvloop
 
 from attribution.adjustments import apply_refunds, claim_refunds, refuse_refunds
+from attribution.journeys import rebuild_journeys
 from attribution.latecomers import settle_leads, take_late_clicks
 from attribution.lifecycle import approve_due
 from attribution.posting import Posted
@@ -116,7 +117,7 @@ class Attributor:
 
     def lanes(self) -> list[tuple[Lane, float]]:
         """What to do side by side, and how long to pause where nothing was found."""
-        steward = (self.settle_waited, self.take_late, self.lead, self.approve, self.refund)
+        steward = (*(self.settle_waited, self.take_late, self.lead, self.approve, self.refund, self.journey),)
         return [
             *[(self.settle_next, POLL_S)] * LANES,
             *((work, STEWARD_S) for work in steward),
@@ -147,6 +148,11 @@ class Attributor:
         """Conversions whose hold period has passed."""
         async with self._pool.acquire() as connection:
             return await approve_due(connection, BATCH)
+
+    async def journey(self) -> int:
+        """Journeys of cookies with several conversions."""
+        async with self._pool.acquire() as connection:
+            return await rebuild_journeys(connection, BATCH)
 
     async def gauge(self) -> int:
         """Tell how much is waiting."""

@@ -59,7 +59,7 @@ class Stage(NamedTuple):
 
 
 async def write_journeys(connection: Connection, results: Sequence[Result]) -> None:
-    """Write the journeys of every cookie these conversions belong to."""
+    """Write the journeys of cookies whose every conversion is among these; ask for those of the others."""
     cookies = {
         one.decision.conversion.number: cookie_id
         for one in results
@@ -68,16 +68,43 @@ async def write_journeys(connection: Connection, results: Sequence[Result]) -> N
     if not cookies:
         return
     wanted = sorted(set(cookies.values()))
-    await connection.execute(READ["lock_keys"], [f"clickledger journey {cookie_id}" for cookie_id in wanted])
-    stages: dict[UUID, list[Stage]] = {cookie_id: [] for cookie_id in wanted}
+    free = {row[0] for row in await connection.fetch(READ["try_keys"], list(map(_key, wanted)))}
+    numbers = [one.decision.conversion.number for one in results]
+    busy = {row[0] for row in await connection.fetch(SQL["busy_cookies"], wanted, numbers)}
+    busy |= {cookie_id for cookie_id in wanted if _key(cookie_id) not in free}
+    if busy:
+        await connection.execute(SQL["ask_journeys"], sorted(busy))
+    stages: dict[UUID, list[Stage]] = {}
     for one, sort_order in zip(results, await _sort_orders(connection, results), strict=True):
-        if one.decision.touches and one.decision.conversion.number in cookies:
-            stages[cookies[one.decision.conversion.number]].append(_stage_of(one, sort_order))
-    for cookie_id, stage in await _others(
-        connection, wanted, [one.decision.conversion.number for one in results]
-    ):
-        stages[cookie_id].append(stage)
+        cookie_id = cookies.get(one.decision.conversion.number)
+        if cookie_id is not None and cookie_id not in busy and one.decision.touches:
+            stages.setdefault(cookie_id, []).append(_stage_of(one, sort_order))
     await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
+
+
+async def rebuild_journeys(connection: Connection, limit: int) -> int:
+    """Work the journeys of cookies that were asked for out again; how many requests.
+
+    In a transaction of its own: it writes to conversions that an attributor may be at. It may wait for that one, which
+    itself never waits for a journey's lock.
+    """
+    async with connection.transaction():
+        await connection.execute(READ["begin_batch"])
+        asked = [row[0] for row in await connection.fetch(SQL["take_journey_requests"], limit)]
+        wanted = sorted(set(asked))
+        if not wanted:
+            return 0
+        await connection.execute(READ["lock_keys"], list(map(_key, wanted)))
+        stages: dict[UUID, list[Stage]] = {cookie_id: [] for cookie_id in wanted}
+        for cookie_id, stage in await _others(connection, wanted):
+            stages[cookie_id].append(stage)
+        await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
+    return len(asked)
+
+
+def _key(cookie_id: UUID) -> str:
+    """Of the lock that keeps two attributors from writing one cookie's journeys without seeing each other."""
+    return f"clickledger journey {cookie_id}"
 
 
 def journeys_of(stages: Iterable[Stage]) -> list[list[Stage]]:
@@ -131,11 +158,9 @@ def _stage_of(result: Result, sort_order: int) -> Stage:
     )
 
 
-async def _others(
-    connection: Connection, cookies: Sequence[UUID], numbers: Sequence[int]
-) -> list[tuple[UUID, Stage]]:
-    """The conversions of these cookies that were attributed before."""
-    rows = await connection.fetch(SQL["other_conversions"], cookies, numbers)
+async def _others(connection: Connection, cookies: Sequence[UUID]) -> list[tuple[UUID, Stage]]:
+    """The attributed conversions of these cookies."""
+    rows = await connection.fetch(SQL["attributed_conversions"], cookies)
     if not rows:
         return []
     steps: dict[int, list[Step]] = {row["conversion_event_id"]: [] for row in rows}

@@ -1,7 +1,7 @@
 -- Journeys of cookies: read and written in the transaction that attributes their conversions.
 
--- name: other_conversions
--- The other attributed conversions of cookies, with what the paying model made of each touch.
+-- name: attributed_conversions
+-- The attributed conversions of cookies.
 SELECT c.conversion_event_id, c.conversion_id, c.cookie_id, c.occurred_at, c.conversion_event_type_id, t.name AS event,
        t.sort_order, c.commission_type IS NOT NULL AS is_commissionable, c.event_value, c.currency,
        c.commission_amount, c.partner_id, c.campaign_version_id, c.attribution_type, c.customer_id, c.customer_email
@@ -9,7 +9,24 @@ FROM unnest($1::uuid[]) AS wanted (cookie_id)
 JOIN conversion_events c USING (cookie_id)
 JOIN conversion_event_types t USING (conversion_event_type_id)
 WHERE c.attribution_state = 'attributed' AND NOT c.is_deleted AND c.adjusts_conversion_event_id IS NULL
-  AND c.campaign_milestone_id IS NULL AND c.conversion_event_id <> ALL($2::bigint[]);
+  AND c.campaign_milestone_id IS NULL;
+
+-- name: ask_journeys
+INSERT INTO journey_requests (cookie_id) SELECT DISTINCT cookie_id FROM unnest($1::uuid[]) AS asked (cookie_id);
+
+-- name: take_journey_requests
+DELETE FROM journey_requests
+WHERE journey_request_id IN (
+    SELECT journey_request_id FROM journey_requests ORDER BY journey_request_id LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING cookie_id;
+
+-- name: busy_cookies
+-- Cookies with other attributed conversions, or with journeys already.
+SELECT wanted.cookie_id FROM unnest($1::uuid[]) AS wanted (cookie_id)
+WHERE EXISTS (SELECT FROM conversion_events c
+              WHERE c.cookie_id = wanted.cookie_id AND c.attribution_state = 'attributed'
+                AND c.adjusts_conversion_event_id IS NULL AND c.conversion_event_id <> ALL($2::bigint[]))
+   OR EXISTS (SELECT FROM funnel_journeys j WHERE j.cookie_id = wanted.cookie_id);
 
 -- name: paying_touches
 SELECT wanted.conversion_event_id, t.occurred_at, t.click_id, t.partner_id, t.touch_weight, t.touch_value

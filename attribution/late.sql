@@ -31,13 +31,15 @@ WHERE c.occurred_at >= wanted.clicked_at AND c.adjusts_conversion_event_id IS NU
 ORDER BY c.conversion_event_id;
 
 -- name: claim_leads
+-- One attributor at a time, without locking the leads before they are written: a batch that converts them links
+-- customers first and writes leads last, as this does.
 SELECT l.lead_id, l.vendor_id, l.click_id, l.cookie_id, l.customer_id, l.email, l.created_at
 FROM leads l
 WHERE l.settled_at IS NULL AND l.vendor_id IS NOT NULL AND NOT l.is_deleted
   AND l.created_at <= (SELECT min(stored_through) FROM writer_watermarks WHERE shard < $1 HAVING count(*) = $1)
+  AND (SELECT pg_try_advisory_xact_lock(hashtextextended('clickledger leads', 0)))
 ORDER BY l.lead_id
-LIMIT $2
-FOR UPDATE SKIP LOCKED;
+LIMIT $2;
 
 -- name: settle_leads
 UPDATE leads SET partner_id = w.partner_id, settled_at = now()

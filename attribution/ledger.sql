@@ -60,6 +60,9 @@ INSERT INTO customer_links (vendor_id, customer_hash, cookie_id, linked_at)
 SELECT vendor_id, customer_hash, cookie_id, min(linked_at)
 FROM unnest($1::int[], $2::text[], $3::uuid[], $4::timestamptz[])
     AS seen (vendor_id, customer_hash, cookie_id, linked_at)
+WHERE NOT EXISTS (SELECT FROM customer_links known
+                  WHERE known.vendor_id = seen.vendor_id AND known.customer_hash = seen.customer_hash
+                    AND known.cookie_id = seen.cookie_id AND known.linked_at <= seen.linked_at)
 GROUP BY vendor_id, customer_hash, cookie_id
 ORDER BY vendor_id, customer_hash, cookie_id
 ON CONFLICT (vendor_id, customer_hash, cookie_id) DO UPDATE SET linked_at = EXCLUDED.linked_at
@@ -290,6 +293,11 @@ GROUP BY wanted.place;
 -- In one order, whoever asks. Held until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended(key, 0))
 FROM (SELECT DISTINCT key FROM unnest($1::text[]) AS wanted (key) ORDER BY key) AS sorted;
+
+-- name: try_keys
+-- Those of the keys that nobody else holds, without waiting.
+SELECT key FROM (SELECT DISTINCT key FROM unnest($1::text[]) AS wanted (key)) AS distinct_keys
+WHERE pg_try_advisory_xact_lock(hashtextextended(key, 0));
 
 -- name: revenue_before
 -- What partners sold in a campaign from the start of a period to a moment, apart from the conversions of this batch.

@@ -42,6 +42,8 @@ async def post(connection: Connection, results: Sequence[Result]) -> Posted:
     stale = await _stale(connection, again)
     known = [*_numbers(again), *await adjustments_of(connection, _numbers(stale))]
     before = await totals_of(connection, known)
+    # Asked before and after: a sale that changes its partner moves the revenue of both.
+    await ask_dependents(connection, _numbers(stale))
     await _retire(connection, stale)
     await copy_touches(connection, (_encode(one) for one in (*fresh, *stale)))
     await add_credits(connection, [row for one in (*fresh, *stale) for row in _credit_rows(one)])

@@ -103,8 +103,8 @@ FROM locked WHERE e.campaign_partner_id = locked.campaign_partner_id;
 
 -- name: dependents
 -- Conversions whose price or journey depends on these: renewals, later purchases of the same customer, later sales of
--- the same partner in the same month of a tiered campaign, later ones of the same click where one click may have one.
--- Those of the same batch have met each other, but for upgrades. Approved ones stay as they are.
+-- the same partner (with per_partner pricing: with a touch of that partner) in the same month of a tiered campaign, later ones of the same click where one click may have one.
+-- Those of the same batch have met each other, but for renewals and upgrades, which copy what was stored before. Approved ones stay as they are.
 SELECT d.conversion_event_id,
        min(CASE WHEN d.parent_transaction_id = c.transaction_id THEN 'parent' ELSE 'earlier_conversion' END) AS reason
 FROM conversion_events c
@@ -124,6 +124,17 @@ CROSS JOIN LATERAL (
     JOIN campaign_versions lv ON lv.campaign_version_id = l.campaign_version_id AND lv.campaign_id = v.campaign_id
     WHERE v.campaign_version_id = c.campaign_version_id AND lv.default_commission_type = 'tiered'
     UNION ALL
+    SELECT l.*
+    FROM campaign_versions v
+    JOIN campaign_versions lv ON lv.campaign_id = v.campaign_id AND lv.default_commission_type = 'tiered'
+        AND lv.pricing = 'per_partner'
+    JOIN touches t ON t.partner_id = c.partner_id AND t.campaign_version_id = lv.campaign_version_id
+        AND t.converted_at >= c.occurred_at
+        AND t.converted_at < date_trunc('month', c.occurred_at, 'UTC') + interval '1 month'
+        AND t.attribution_type = 'first_click' AND NOT t.is_deleted
+    JOIN conversion_events l ON l.conversion_event_id = t.conversion_event_id
+    WHERE v.campaign_version_id = c.campaign_version_id
+    UNION ALL
     SELECT s.*
     FROM conversion_event_types t JOIN conversion_events s ON s.click_id = c.click_id
         AND s.conversion_event_type_id = c.conversion_event_type_id AND s.occurred_at >= c.occurred_at
@@ -131,7 +142,7 @@ CROSS JOIN LATERAL (
 ) AS d
 JOIN conversion_event_types dt ON dt.conversion_event_type_id = d.conversion_event_type_id
 WHERE c.conversion_event_id = ANY($1::bigint[]) AND d.conversion_event_id <> c.conversion_event_id
-  AND (d.conversion_event_id <> ALL($1::bigint[]) OR dt.name = 'upgrade')
+  AND (d.conversion_event_id <> ALL($1::bigint[]) OR dt.name = 'upgrade' OR d.parent_transaction_id = c.transaction_id)
   AND d.status NOT IN ('approved', 'paid') AND d.adjusts_conversion_event_id IS NULL
   AND d.campaign_milestone_id IS NULL
 GROUP BY d.conversion_event_id;

@@ -387,7 +387,14 @@ async def _recount(ledger: Ledger) -> dict[Any, Any]:
 
 async def _round(worker: Attributor) -> int:
     found = await worker.settle_next()
-    for step in (worker.settle_waited, worker.take_late, worker.lead, worker.approve, worker.refund):
+    for step in (
+        worker.settle_waited,
+        worker.take_late,
+        worker.lead,
+        worker.approve,
+        worker.refund,
+        worker.journey,
+    ):
         found += await step()
     return found
 
