@@ -20,13 +20,14 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from bench import flush, postback, redirect
+from bench import attribute, flush, postback, redirect
 
 RESULTS = Path(__file__).parent / "results"
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "redirect": redirect.run,
     "postback": postback.run,
     "flush": flush.run,
+    "attribute": attribute.run,
 }
 PACKAGES = (
     "uvicorn",
