@@ -1,76 +1,91 @@
-"""What a link, or everything a caller may see, did in a period: totals, a series, breakdowns.
+"""What a link, a campaign, a partner, or everything a caller may see did in a period: totals, a series, breakdowns.
 
-The API hands over a connection that already is the caller's tenant. `clicks` are the valid ones, `gross` is every
-stored request, and gross = clicks + filtered always; money is a decimal string by currency.
+The API hands over a connection that already is the caller's tenant, in one snapshot. Numbers come from the rollups;
+only filters by properties of a click make it read clicks themselves, and then only of links or of a bounded number.
+`clicks` are the valid ones, `gross` is every stored request, and gross = clicks + filtered always.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 import asyncpg
 
+from attribution.faults import Fault, Refused
+from attribution.keys import Caller
 from attribution.periods import Period
+from attribution.stats_figures import CLASSES, class_rows, row_of, stamp, step_of, totals_of
+from attribution.stats_scope import OWNERS, SQL, Place, Subject, place_of
 from schema.queries import load_queries
 
-SQL = load_queries("attribution", "stats.sql")
+RAW = load_queries("attribution", "stats.sql")
 
-DIMENSIONS = (
+PROPERTIES = (
     "country", "device", "browser", "os", "referrer", "utm_source", "utm_medium", "utm_campaign", "utm_content",
-    "utm_term", "link", "partner", "campaign", "class",
+    "utm_term",
 )  # fmt: skip
-RATE = Decimal("0.0001")
+DIMENSIONS = (*PROPERTIES, *OWNERS, "class")
+CLICKS_READ_MAX = 500_000
+"""A second's reading; beyond it a filter by properties of clicks must say which links are meant, or a shorter period."""
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 
-Rows = Sequence[Any]
-"""Records of one of the blocks."""
+Filters = Mapping[str, Sequence[str]]
 
 
-class Scope(NamedTuple):
-    """What is counted: one link or all, narrowed by values of dimensions; commission under the model that pays or one."""
+class Question(NamedTuple):
+    """What is asked about a subject. Commission is that of `model`, or of the model that pays."""
 
-    link_id: int | None
-    filters: Mapping[str, Sequence[str]]
+    period: Period
+    filters: Filters
+    breakdowns: Sequence[str] = ()
+    top: int = 10
     model: str | None = None
 
-    def values(self, period: Period) -> list[Any]:
-        """The parameters every block shares."""
-        wanted = [list(self.filters[name]) if self.filters.get(name) else None for name in DIMENSIONS]
-        return [period.start, period.end, period.buckets, self.link_id, *wanted]
+
+class Answering(NamedTuple):
+    """A question on its way: where its numbers are, and what the blocks share."""
+
+    connection: asyncpg.Connection
+    question: Question
+    place: Place
+    classes: Sequence[str]
+    is_raw: bool
+
+    @property
+    def whose(self) -> tuple[Any, ...]:
+        """The first four parameters of every block."""
+        return (*self.place, self.question.period.start, self.question.period.end)
 
 
 async def read_stats(
-    connection: asyncpg.Connection,
-    period: Period,
-    scope: Scope,
-    breakdowns: Sequence[str] = (),
-    top: int = 10,
+    connection: asyncpg.Connection, caller: Caller, subject: Subject, question: Question
 ) -> dict[str, Any]:
-    """The body of a stats answer."""
-    clicks, conversions = await _counts(connection, period, scope)
+    """The body of a stats answer. Raises Refused where it would have to read too much."""
     body = await freshness(connection)
-    body["totals"] = _with_ratios(_sum(clicks, conversions))
-    clicks_by, conversions_by = _by_bucket(clicks), _by_bucket(conversions)
+    asked = await _begin(connection, caller, subject, question)
+    clicks, sales = await _steps(asked)
+    body["totals"] = totals_of(clicks, sales, asked.classes)
+    clicks_by, sales_by = _by_bucket(clicks), _by_bucket(sales)
     body["series"] = [
-        {"start": stamp(start)} | _series_entry(clicks_by.get(number, ()), conversions_by.get(number, ()))
-        for number, start in enumerate(period.buckets, start=1)
+        step_of(start, clicks_by.get(number, ()), sales_by.get(number, ()), asked.classes)
+        for number, start in enumerate(question.period.buckets, start=1)
     ]
     body["breakdowns"] = {
-        name: await _breakdown(connection, period, scope, name, top) for name in dict.fromkeys(breakdowns)
+        name: class_rows(body["totals"]) if name == "class" else await _breakdown(asked, name)
+        for name in question.breakdowns
     }
     return body
 
 
-async def read_totals(connection: asyncpg.Connection, period: Period, scope: Scope) -> dict[str, Any]:
+async def read_totals(
+    connection: asyncpg.Connection, caller: Caller, subject: Subject, question: Question
+) -> dict[str, Any]:
     """The totals alone."""
-    return _with_ratios(_sum(*await _counts(connection, period, scope)))
-
-
-async def _counts(connection: asyncpg.Connection, period: Period, scope: Scope) -> tuple[Rows, Rows]:
-    clicks = await connection.fetch(SQL["click_counts"], *scope.values(period))
-    return clicks, await connection.fetch(SQL["conversion_counts"], *scope.values(period), scope.model)
+    asked = await _begin(connection, caller, subject, question)
+    return totals_of(*await _steps(asked), asked.classes)
 
 
 async def freshness(connection: asyncpg.Connection) -> dict[str, Any]:
@@ -81,72 +96,138 @@ async def freshness(connection: asyncpg.Connection) -> dict[str, Any]:
     return {"as_of": stamp(row["as_of"]), "lag_seconds": round(max(0.0, row["lag_s"]), 3)}
 
 
-async def _breakdown(
-    connection: asyncpg.Connection, period: Period, scope: Scope, name: str, top: int
-) -> list[dict[str, Any]]:
-    rows = await connection.fetch(SQL["click_breakdown"], *scope.values(period), name, top)
-    return [
-        {"value": row["value"], "clicks": row["clicks"], "gross": row["gross"], "unique": row["uniques"]}
-        for row in rows
-    ]
+async def _begin(
+    connection: asyncpg.Connection, caller: Caller, subject: Subject, question: Question
+) -> Answering:
+    """Find the place and decide whether the rollups know the answer."""
+    filters = question.filters
+    place = await place_of(connection, caller, subject, filters)
+    classes = tuple(filters.get("class") or CLASSES)
+    is_by_property = any(filters.get(name) for name in PROPERTIES)
+    # Values of a dimension are not counted by class; the class alone is.
+    is_split = bool(filters.get("class")) and any(name != "class" for name in question.breakdowns)
+    asked = Answering(connection, question, place, classes, is_by_property or is_split)
+    if asked.is_raw:
+        await _check_bounds(asked)
+    return asked
 
 
-def _sum(clicks: Rows, conversions: Rows) -> dict[str, Any]:
-    """Counts of rows by class and of conversions by currency, added up."""
-    by_class: dict[str, int] = {}
-    for row in clicks:
-        by_class[row["click_class"]] = by_class.get(row["click_class"], 0) + row["gross"]
-    valid = by_class.pop("valid", 0)
-    return {
-        "clicks": valid,
-        "gross": valid + sum(by_class.values()),
-        "filtered": dict(sorted(by_class.items())),
-        "unique": sum(row["uniques"] for row in clicks),
-        "conversions": sum(row["conversions"] for row in conversions),
-        "revenue": _money(conversions, "revenue"),
-        "commission": _money(conversions, "commission"),
-    }
+async def _check_bounds(asked: Answering) -> None:
+    row = await asked.connection.fetchrow(SQL["clicks_to_read"], *asked.whose)
+    assert row is not None
+    if row["dropped"]:
+        raise Refused(
+            [Fault("start", f"clicks before {stamp(row['since'])} are kept as sums only: filter later ones, or not at all")]
+        )  # fmt: skip
+    if asked.place.scope != "link" and row["clicks"] > CLICKS_READ_MAX:
+        field = next((name for name in (*PROPERTIES, "class") if asked.question.filters.get(name)), "start")
+        raise Refused(
+            [Fault(field, f"with this filter {row['clicks']:,} clicks would have to be read, {CLICKS_READ_MAX:,} is the "
+                          "most: ask about one link, or a shorter period")]
+        )  # fmt: skip
 
 
-def _series_entry(clicks: Rows, conversions: Rows) -> dict[str, Any]:
-    entry = _sum(clicks, conversions)
-    del entry["filtered"]
-    return entry
+async def _steps(asked: Answering) -> tuple[list[Any], list[Any]]:
+    """Clicks and conversions by step."""
+    fetch, period, model = asked.connection.fetch, asked.question.period, asked.question.model
+    if asked.is_raw:
+        values = _raw_values(asked)
+        clicks = await fetch(RAW["click_counts"], *values)
+        return clicks, await fetch(RAW["sale_counts"], *values, None, model)
+    split = _split_hours(period)
+    clicks = await fetch(SQL["click_steps"], *asked.whose, period.buckets, split)
+    if split:
+        clicks += await fetch(SQL["click_steps_within"], *asked.whose, period.buckets, split)
+    if "valid" not in asked.classes:
+        return clicks, []
+    return clicks, await fetch(SQL["sale_steps"], *asked.whose, period.buckets, split, model)
 
 
-def _by_bucket(rows: Rows) -> dict[int, list[Any]]:
+def _raw_values(asked: Answering) -> tuple[Any, ...]:
+    filters = asked.question.filters
+    wanted = [list(filters[name]) if filters.get(name) else None for name in (*PROPERTIES, "class")]
+    return (*asked.whose, asked.question.period.buckets, *wanted)
+
+
+def _split_hours(period: Period) -> list[datetime]:
+    """Hours (UTC) in which the period or a step begins or ends other than on the hour: half-hour time zones."""
+    edges = (period.start, period.end, *period.buckets)
+    return sorted(
+        {_hour(edge) for edge in edges if edge != _hour(edge) and period.start <= edge <= period.end}
+    )
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+class Days(NamedTuple):
+    """The whole days (UTC) of a period, and the parts of days before and after them."""
+
+    start: datetime
+    end: datetime
+    edges_from: list[datetime]
+    edges_to: list[datetime]
+
+
+def days_of(period: Period) -> Days:
+    """Days are whole or read from clicks; a period within one day has no whole one."""
+    first = datetime.combine(
+        (period.start - timedelta(microseconds=1) + _DAY).astimezone(UTC).date(), time.min, UTC
+    )
+    last = datetime.combine(period.end.astimezone(UTC).date(), time.min, UTC)
+    if first > last:
+        return Days(last, last, [period.start], [period.end])
+    edges = [(period.start, first), (last, period.end)]
+    edges = [(begin, end) for begin, end in edges if begin < end]
+    return Days(first, last, [begin for begin, _end in edges], [end for _begin, end in edges])
+
+
+async def _breakdown(asked: Answering, name: str) -> list[dict[str, Any]]:
+    """The largest values with their conversions; the row of all others last."""
+    rows, sales = await _values(asked, name)
+    rows.sort(key=lambda row: row["is_rest"])
+    sales_by: dict[str, list[Any]] = {}
+    for sale in sales:
+        sales_by.setdefault(sale["value"], []).append(sale)
+    names = await _names(asked, name, [row["value"] for row in rows])
+    shown = []
+    for row in rows[: asked.question.top]:
+        if row["is_rest"]:
+            shown.append(row_of("other", row, ()) | {"is_rest": True})
+        else:
+            shown.append(
+                row_of(names.get(row["value"], row["value"]) or None, row, sales_by.get(row["value"], ()))
+            )
+    return shown
+
+
+async def _values(asked: Answering, name: str) -> tuple[list[Any], list[Any]]:
+    fetch, question, days = asked.connection.fetch, asked.question, days_of(asked.question.period)
+    if asked.is_raw:
+        values = _raw_values(asked)
+        rows = await fetch(RAW["click_breakdown"], *values, name, question.top)
+        return rows, await fetch(RAW["sale_counts"], *values, name, question.model)
+    if asked.place.scope == "link" and name in OWNERS:
+        rows = await fetch(SQL["link_values"], *asked.whose, name, question.top)
+        return rows, await fetch(RAW["sale_counts"], *_raw_values(asked), name, question.model)
+    span = (*asked.place, days.start, days.end, name)
+    edges = (days.edges_from, days.edges_to)
+    rows = await fetch(SQL["click_values"], *span, *edges, question.top + 1)
+    wanted = [row["value"] for row in rows if not row["is_rest"]]
+    return rows, await fetch(SQL["sale_values"], *span, wanted, *edges, question.model)
+
+
+async def _names(asked: Answering, name: str, values: Sequence[str]) -> dict[str, str]:
+    """Links are shown by their codes."""
+    if name != "link":
+        return {}
+    rows = await asked.connection.fetch(SQL["codes_of"], [int(value) for value in values if value])
+    return {row["value"]: row["short_code"] for row in rows}
+
+
+def _by_bucket(rows: Sequence[Any]) -> dict[int, list[Any]]:
     buckets: dict[int, list[Any]] = {}
     for row in rows:
         buckets.setdefault(row["bucket"], []).append(row)
     return buckets
-
-
-def _with_ratios(totals: dict[str, Any]) -> dict[str, Any]:
-    """The totals with conversion rate and earnings per click, both None-free: 0 clicks give a rate of 0."""
-    clicks = totals["clicks"]
-    rate = Decimal(totals["conversions"]) / clicks if clicks else Decimal(0)
-    epc = {
-        currency: str((Decimal(amount) / clicks).quantize(RATE, ROUND_HALF_UP))
-        for currency, amount in totals["commission"].items()
-        if clicks
-    }
-    return totals | {"conversion_rate": str(rate.quantize(RATE, ROUND_HALF_UP)), "epc": epc}
-
-
-def _money(rows: Rows, name: str) -> dict[str, str]:
-    sums: dict[str, Decimal] = {}
-    for row in rows:
-        sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + row[name]
-    return {currency: decimal_text(amount) for currency, amount in sorted(sums.items())}
-
-
-def decimal_text(amount: Decimal) -> str:
-    """An amount with the decimals it has, at least two: 12.00, 0.125."""
-    text = f"{amount:f}".rstrip("0") if "." in f"{amount:f}" else f"{amount:f}."
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals:0<2}"
-
-
-def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,106 +1,102 @@
--- Counted from the clicks themselves; row-level security decides which ones. Parameters shared by all blocks:
--- $1 start, $2 end, $3 starts of the buckets, $4 link or NULL, then the filters, each NULL or a list of values in
--- which '' stands for unknown.
+-- Stats that the rollups cannot answer, counted from the clicks themselves: combinations of filters. $1 and $2 say whose,
+-- as in rollups.sql; $3 to $4 is the period, $5 where its steps begin. The filters, $6 to $16, are each NULL or a list of
+-- values in which '' stands for unknown; $17 and what follows is the block's own.
 
 -- name: click_counts
-SELECT width_bucket(c.clicked_at, $3::timestamptz[]) AS bucket, c.click_class,
-       count(*) AS gross, count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques
+SELECT width_bucket(c.clicked_at, $5::timestamptz[]) AS bucket,
+       count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques,
+       count(*) FILTER (WHERE c.click_class = 'valid') AS valid,
+       count(*) FILTER (WHERE c.click_class = 'bot') AS bot,
+       count(*) FILTER (WHERE c.click_class = 'prefetch') AS prefetch,
+       count(*) FILTER (WHERE c.click_class = 'head') AS head,
+       count(*) FILTER (WHERE c.click_class = 'double') AS double,
+       count(*) FILTER (WHERE c.click_class = 'datacenter') AS datacenter,
+       count(*) FILTER (WHERE c.click_class = 'noconsent') AS noconsent
 FROM clicks c
-LEFT JOIN partner_links l ON l.partner_link_id = c.partner_link_id
-LEFT JOIN campaign_versions v ON v.campaign_version_id = c.campaign_version_id
-WHERE c.clicked_at >= $1 AND c.clicked_at < $2 AND NOT c.is_deleted
-  AND ($4::int IS NULL OR c.partner_link_id = $4)
-  AND ($5::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($5))
-  AND ($6::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($6))
-  AND ($7::text[] IS NULL OR coalesce(c.browser, '') = ANY ($7))
-  AND ($8::text[] IS NULL OR coalesce(c.os, '') = ANY ($8))
-  AND ($9::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($9))
-  AND ($10::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($10))
-  AND ($11::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($11))
-  AND ($12::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($12))
-  AND ($13::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($13))
-  AND ($14::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($14))
-  AND ($15::text[] IS NULL OR l.short_code = ANY ($15))
-  AND ($16::text[] IS NULL OR coalesce(c.partner_id::text, '') = ANY ($16))
-  AND ($17::text[] IS NULL OR coalesce(v.campaign_id::text, '') = ANY ($17))
-  AND ($18::text[] IS NULL OR c.click_class = ANY ($18))
-GROUP BY 1, 2;
+WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted
+  AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
+       OR ($1 = 'partner' AND c.partner_id = ANY ($2))
+       OR ($1 = 'campaign' AND c.campaign_version_id IN (
+               SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
+  AND ($6::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($6))
+  AND ($7::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($7))
+  AND ($8::text[] IS NULL OR coalesce(c.browser, '') = ANY ($8))
+  AND ($9::text[] IS NULL OR coalesce(c.os, '') = ANY ($9))
+  AND ($10::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($10))
+  AND ($11::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($11))
+  AND ($12::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($12))
+  AND ($13::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($13))
+  AND ($14::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($14))
+  AND ($15::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($15))
+  AND ($16::text[] IS NULL OR c.click_class = ANY ($16))
+GROUP BY 1;
 
 -- name: click_breakdown
-SELECT CASE $19::text
-           WHEN 'country' THEN c.country_code::text
-           WHEN 'device' THEN c.device_type
-           WHEN 'browser' THEN c.browser
-           WHEN 'os' THEN c.os
-           WHEN 'referrer' THEN c.referrer_host
-           WHEN 'utm_source' THEN c.utm_source
-           WHEN 'utm_medium' THEN c.utm_medium
-           WHEN 'utm_campaign' THEN c.utm_campaign
-           WHEN 'utm_content' THEN c.utm_content
-           WHEN 'utm_term' THEN c.utm_term
-           WHEN 'link' THEN l.short_code
-           WHEN 'partner' THEN c.partner_id::text
-           WHEN 'campaign' THEN v.campaign_id::text
-           WHEN 'class' THEN c.click_class
-       END AS value,
-       count(*) FILTER (WHERE c.click_class = 'valid') AS clicks, count(*) AS gross,
+SELECT coalesce(CASE $17::text
+           WHEN 'country' THEN c.country_code::text WHEN 'device' THEN c.device_type WHEN 'browser' THEN c.browser
+           WHEN 'os' THEN c.os WHEN 'referrer' THEN c.referrer_host WHEN 'utm_source' THEN c.utm_source
+           WHEN 'utm_medium' THEN c.utm_medium WHEN 'utm_campaign' THEN c.utm_campaign
+           WHEN 'utm_content' THEN c.utm_content WHEN 'utm_term' THEN c.utm_term
+           WHEN 'link' THEN c.partner_link_id::text WHEN 'partner' THEN c.partner_id::text
+           WHEN 'campaign' THEN (SELECT v.campaign_id::text FROM campaign_versions v
+                                 WHERE v.campaign_version_id = c.campaign_version_id)
+       END, '') COLLATE "C" AS value, false AS is_rest, count(*) AS gross,
+       count(*) FILTER (WHERE c.click_class = 'valid') AS clicks,
        count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques
 FROM clicks c
-LEFT JOIN partner_links l ON l.partner_link_id = c.partner_link_id
-LEFT JOIN campaign_versions v ON v.campaign_version_id = c.campaign_version_id
-WHERE c.clicked_at >= $1 AND c.clicked_at < $2 AND NOT c.is_deleted
-  AND ($3::timestamptz[] IS NOT NULL)
-  AND ($4::int IS NULL OR c.partner_link_id = $4)
-  AND ($5::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($5))
-  AND ($6::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($6))
-  AND ($7::text[] IS NULL OR coalesce(c.browser, '') = ANY ($7))
-  AND ($8::text[] IS NULL OR coalesce(c.os, '') = ANY ($8))
-  AND ($9::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($9))
-  AND ($10::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($10))
-  AND ($11::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($11))
-  AND ($12::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($12))
-  AND ($13::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($13))
-  AND ($14::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($14))
-  AND ($15::text[] IS NULL OR l.short_code = ANY ($15))
-  AND ($16::text[] IS NULL OR coalesce(c.partner_id::text, '') = ANY ($16))
-  AND ($17::text[] IS NULL OR coalesce(v.campaign_id::text, '') = ANY ($17))
-  AND ($18::text[] IS NULL OR c.click_class = ANY ($18))
+WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted AND $5::timestamptz[] IS NOT NULL
+  AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
+       OR ($1 = 'partner' AND c.partner_id = ANY ($2))
+       OR ($1 = 'campaign' AND c.campaign_version_id IN (
+               SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
+  AND ($6::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($6))
+  AND ($7::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($7))
+  AND ($8::text[] IS NULL OR coalesce(c.browser, '') = ANY ($8))
+  AND ($9::text[] IS NULL OR coalesce(c.os, '') = ANY ($9))
+  AND ($10::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($10))
+  AND ($11::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($11))
+  AND ($12::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($12))
+  AND ($13::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($13))
+  AND ($14::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($14))
+  AND ($15::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($15))
+  AND ($16::text[] IS NULL OR c.click_class = ANY ($16))
 GROUP BY 1
 ORDER BY clicks DESC, gross DESC, value
-LIMIT $20;
+LIMIT $18;
 
--- name: conversion_counts
--- By the click a conversion was credited to; rejected ones do not count, adjustments change sums but are no conversions.
-SELECT width_bucket(e.occurred_at, $3::timestamptz[]) AS bucket, e.currency::text AS currency,
-       count(*) FILTER (WHERE e.adjusts_conversion_event_id IS NULL) AS conversions,
-       sum(coalesce(e.event_value, 0)) AS revenue,
-       sum(CASE WHEN $19::text IS NULL THEN coalesce(e.commission_amount, 0)
-                ELSE coalesce((SELECT sum(t.touch_value) FROM touches t
-                               WHERE t.conversion_event_id = e.conversion_event_id AND t.converted_at = e.occurred_at
-                                 AND t.attribution_type = $19 AND NOT t.is_deleted
-                                 AND ($4::int IS NULL OR t.partner_link_id = $4)), 0) END) AS commission
-FROM conversion_events e
-LEFT JOIN clicks c ON c.click_id = e.click_id AND c.clicked_at = e.clicked_at
-LEFT JOIN partner_links l ON l.partner_link_id = c.partner_link_id
-LEFT JOIN campaign_versions v ON v.campaign_version_id = e.campaign_version_id
-WHERE e.occurred_at >= $1 AND e.occurred_at < $2 AND NOT e.is_deleted AND e.status <> 'rejected'
-  AND ($4::int IS NULL OR c.partner_link_id = $4)
-  AND ($5::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($5))
-  AND ($6::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($6))
-  AND ($7::text[] IS NULL OR coalesce(c.browser, '') = ANY ($7))
-  AND ($8::text[] IS NULL OR coalesce(c.os, '') = ANY ($8))
-  AND ($9::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($9))
-  AND ($10::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($10))
-  AND ($11::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($11))
-  AND ($12::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($12))
-  AND ($13::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($13))
-  AND ($14::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($14))
-  AND ($15::text[] IS NULL OR l.short_code = ANY ($15))
-  AND ($16::text[] IS NULL OR coalesce(e.partner_id::text, '') = ANY ($16))
-  AND ($17::text[] IS NULL OR coalesce(v.campaign_id::text, '') = ANY ($17))
-  AND ($18::text[] IS NULL OR c.click_class = ANY ($18))
-GROUP BY 1, 2;
-
--- name: stored_through
-SELECT min(stored_through) AS as_of, extract(epoch FROM clock_timestamp() - min(stored_through))::float8 AS lag_s
-FROM writer_watermarks;
+-- name: sale_counts
+-- By step, currency and, unless $17 is NULL, the value of that dimension; commission under the model $18 or the one that
+-- pays. What is known of a conversion's click is kept with it, so no click is read.
+SELECT width_bucket(s.occurred_at, $5::timestamptz[]) AS bucket, s.currency,
+       coalesce(CASE $17::text
+           WHEN 'country' THEN s.country_code WHEN 'device' THEN s.device_type WHEN 'browser' THEN s.browser
+           WHEN 'os' THEN s.os WHEN 'referrer' THEN s.referrer_host WHEN 'utm_source' THEN s.utm_source
+           WHEN 'utm_medium' THEN s.utm_medium WHEN 'utm_campaign' THEN s.utm_campaign
+           WHEN 'utm_content' THEN s.utm_content WHEN 'utm_term' THEN s.utm_term
+           WHEN 'link' THEN s.partner_link_id::text WHEN 'partner' THEN s.partner_id::text
+           WHEN 'campaign' THEN s.campaign_id::text
+       END, '') AS value, sum(s.conversions)::bigint AS conversions, sum(s.revenue) AS revenue,
+       sum(CASE $18::text WHEN 'first_click' THEN first_click WHEN 'last_click' THEN last_click WHEN 'linear' THEN linear
+               WHEN 'time_decay' THEN time_decay WHEN 'position_based' THEN position_based ELSE paid END) AS commission
+FROM (
+    SELECT f.* FROM sale_facts f
+    WHERE f.conversion_event_id = ANY (ARRAY(SELECT conversion_event_id FROM sale_marks))
+    UNION ALL
+    SELECT e.* FROM sale_entries e
+    WHERE NOT EXISTS (SELECT FROM sale_marks m WHERE m.conversion_event_id = e.conversion_event_id)
+) AS s
+WHERE s.occurred_at >= $3 AND s.occurred_at < $4
+  AND ($1::text = 'all' OR ($1 = 'vendor' AND s.vendor_id = ANY ($2::int[])) OR ($1 = 'link' AND s.partner_link_id = ANY ($2))
+       OR ($1 = 'partner' AND s.partner_id = ANY ($2)) OR ($1 = 'campaign' AND s.campaign_id = ANY ($2)))
+  AND ($6::text[] IS NULL OR coalesce(s.country_code, '') = ANY ($6))
+  AND ($7::text[] IS NULL OR coalesce(s.device_type, '') = ANY ($7))
+  AND ($8::text[] IS NULL OR coalesce(s.browser, '') = ANY ($8))
+  AND ($9::text[] IS NULL OR coalesce(s.os, '') = ANY ($9))
+  AND ($10::text[] IS NULL OR coalesce(s.referrer_host, '') = ANY ($10))
+  AND ($11::text[] IS NULL OR coalesce(s.utm_source, '') = ANY ($11))
+  AND ($12::text[] IS NULL OR coalesce(s.utm_medium, '') = ANY ($12))
+  AND ($13::text[] IS NULL OR coalesce(s.utm_campaign, '') = ANY ($13))
+  AND ($14::text[] IS NULL OR coalesce(s.utm_content, '') = ANY ($14))
+  AND ($15::text[] IS NULL OR coalesce(s.utm_term, '') = ANY ($15))
+  AND ($16::text[] IS NULL OR 'valid' = ANY ($16))
+GROUP BY 1, 2, 3;

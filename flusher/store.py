@@ -25,6 +25,7 @@ from flusher.imports import settle_imports, stored_ids
 from flusher.late_clicks import note_late_clicks
 from flusher.packed import PG_EPOCH_MS, copy_chunks, packed_clicks
 from flusher.partitions import ensure_month
+from flusher.rollups import note_clicks
 from flusher.rows import COLUMNS, row_of
 from schema.queries import load_queries
 
@@ -172,6 +173,7 @@ async def _write(
     """Judge the drafts and write everything; returns the lives of the cookies as they are now."""
     judge(drafts, glance.history)
     await _copy_clicks(connection, drafts)
+    await note_clicks(connection, drafts)
     valid = [draft for draft in drafts if draft.click_class == "valid"]
     saved = await save_cookies(connection, valid, glance.lives)
     await count_clicks(connection, valid)

@@ -22,6 +22,7 @@ from flusher.lease import Lease
 from flusher.partitions import ensure_ahead
 from flusher.report_shard import ReportShard
 from flusher.report_store import ReportStore
+from flusher.rollups import Folding
 from flusher.shard import NOT_WELL, LeaseLost, ShardWriter, Tools
 from flusher.store import Store, set_codecs
 from flusher.stream import ClickStream, NoGroup, ReportStream
@@ -92,6 +93,7 @@ async def _serve_all(tools: Tools, pool: asyncpg.Pool, redis: RedisClient) -> No
     token = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_make_partitions(pool, tools.is_stopping))]
+        tasks.append(group.create_task(Folding(pool).run(tools.is_stopping)))
         for shard in range(tools.settings.stream_shards):
             lease = Lease(redis, keys.lease(shard), token, LEASE_MS)
             writer = ShardWriter(shard, ClickStream(redis, shard), lease, tools)

@@ -59,6 +59,14 @@ FLUSH_SECONDS = Histogram(
 FLUSH_ROWS = Histogram(
     "clickledger_flush_rows", "Clicks in one flush.", buckets=(1, 10, 100, 1000, 5000, 20000, 100000)
 )
+FOLD_SECONDS = Histogram(
+    "clickledger_fold_seconds",
+    "Taking into the rollups what has gathered.",
+    buckets=(0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30),
+)
+DELTAS_FOLDED = Counter(
+    "clickledger_deltas_folded_total", "Clicks and conversions taken into the rollups, by kind.", ["kind"]
+)
 DEAD_LETTERS = Counter("clickledger_dead_letters_total", "Events set aside, by reason.", ["reason"])
 CONVERSION_REQUESTS = Counter(
     "clickledger_conversion_requests_total",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -17,7 +16,9 @@ from attribution.link_fields import INT_MAX
 from attribution.links import find_link
 from attribution.models import STORED
 from attribution.periods import Interval, Period, period_of, previous_of
-from attribution.stats import DIMENSIONS, Scope, read_stats, read_totals, stamp
+from attribution.stats import DIMENSIONS, Question, read_stats, read_totals
+from attribution.stats_figures import stamp
+from attribution.stats_scope import Subject
 from schema.queries import load_queries
 
 SQL = load_queries("attribution", "lists.sql")
@@ -28,15 +29,11 @@ Moment = Annotated[str | None, Query(max_length=40, description="Date or RFC 333
 Id = Annotated[int, Path(ge=1, le=INT_MAX)]
 
 
-class Question(NamedTuple):
+class Asked(NamedTuple):
     """What the query string asks for, understood."""
 
-    period: Period
+    question: Question
     previous: Period | None
-    breakdowns: Sequence[str]
-    filters: dict[str, list[str]]
-    model: str | None
-    top: int
 
 
 class StatsTotals(BaseModel):
@@ -75,6 +72,7 @@ class StatsRow(BaseModel):
     conversions: int = 0
     revenue: dict[str, str] = {}
     commission: dict[str, str] = {}
+    is_rest: bool = Field(False, description="The row of all values that have no counts of their own.")
 
 
 class PreviousBody(BaseModel):
@@ -110,7 +108,7 @@ def question_asked(
         Literal["previous"] | None, Query(description="`previous` adds the totals of the period before.")
     ] = None,
     top: Annotated[int, Query(ge=1, le=1000, description="Values of a breakdown at most.")] = 10,
-) -> Question:
+) -> Asked:
     """The half-open period (by default the last 30 days, today included), breakdowns, and filters: a filter is a
     dimension's name, may repeat, and is empty for unknown."""
     period = period_of(start, end, interval, timezone, datetime.now(UTC))
@@ -120,62 +118,57 @@ def question_asked(
         raise Refused([Fault("breakdown", f"{unknown[0]!r} is none of {', '.join(DIMENSIONS)}")])
     if model is not None and model not in STORED:
         raise Refused([Fault("model", f"must be one of {', '.join(STORED)}")])
-    previous = previous_of(period, timezone) if compare else None
-    return Question(period, previous, tuple(dict.fromkeys(breakdowns)), filters, model, top)
+    question = Question(period, filters, tuple(dict.fromkeys(breakdowns)), top, model)
+    return Asked(question, previous_of(period, timezone) if compare else None)
 
 
-Asked = Annotated[Question, Depends(question_asked)]
+QuestionAsked = Annotated[Asked, Depends(question_asked)]
 BODY: dict[int | str, dict[str, Any]] = {200: {"model": StatsBody}}
 
 
-async def _answer(connection: Any, asked: Question, scope: Scope) -> dict[str, Any]:
+async def _answer(connection: Any, asking: Tenancy, subject: Subject, asked: Asked) -> dict[str, Any]:
     """The body, with the previous period's totals where asked for."""
-    body = await read_stats(connection, asked.period, scope, asked.breakdowns, asked.top)
+    body = await read_stats(connection, asking.caller, subject, asked.question)
     if asked.previous is not None:
+        before = asked.question._replace(period=asked.previous, breakdowns=())
         body["previous"] = {
             "start": stamp(asked.previous.start),
             "end": stamp(asked.previous.end),
-            "totals": await read_totals(connection, asked.previous, scope),
+            "totals": await read_totals(connection, asking.caller, subject, before),
         }
     return body
 
 
 @router.get("/v1/stats", responses=BODY)
-async def get_stats(asking: Asking, asked: Asked) -> dict[str, Any]:
+async def get_stats(asking: Asking, asked: QuestionAsked) -> dict[str, Any]:
     """What everything the caller may see did."""
-    async with asking.transaction() as connection:
-        return await _answer(connection, asked, Scope(None, asked.filters, asked.model))
+    async with asking.transaction(is_snapshot=True) as connection:
+        return await _answer(connection, asking, Subject(), asked)
 
 
 @link_router.get("/v1/links/{code:path}/stats", responses=BODY)
-async def get_link_stats(asking: Asking, code: str, asked: Asked) -> dict[str, Any]:
+async def get_link_stats(asking: Asking, code: str, asked: QuestionAsked) -> dict[str, Any]:
     """What one link did."""
-    async with asking.transaction() as connection:
+    async with asking.transaction(is_snapshot=True) as connection:
         row = await find_link(connection, asking.policy, code)
         if row is None:
             raise NotFound(f"There is no link {code}.")
-        return await _answer(connection, asked, Scope(row["partner_link_id"], asked.filters, asked.model))
+        return await _answer(connection, asking, Subject(link_id=row["partner_link_id"]), asked)
 
 
 @router.get("/v1/campaigns/{campaign_id}/stats", responses=BODY)
-async def get_campaign_stats(asking: Asking, campaign_id: Id, asked: Asked) -> dict[str, Any]:
+async def get_campaign_stats(asking: Asking, campaign_id: Id, asked: QuestionAsked) -> dict[str, Any]:
     """What the links of one campaign did, as far as the caller may see them."""
-    return await _answer_one(asking, asked, "campaign", campaign_id)
+    async with asking.transaction(is_snapshot=True) as connection:
+        if not await connection.fetchval(SQL["campaign_exists"], campaign_id):
+            raise NotFound(f"There is no campaign {campaign_id}.")
+        return await _answer(connection, asking, Subject(campaign_id=campaign_id), asked)
 
 
 @router.get("/v1/partners/{partner_id}/stats", responses=BODY)
-async def get_partner_stats(asking: Asking, partner_id: Id, asked: Asked) -> dict[str, Any]:
+async def get_partner_stats(asking: Asking, partner_id: Id, asked: QuestionAsked) -> dict[str, Any]:
     """What the links of one partner did, as far as the caller may see them."""
-    return await _answer_one(asking, asked, "partner", partner_id)
-
-
-async def _answer_one(asking: Tenancy, asked: Question, kind: str, number: int) -> dict[str, Any]:
-    """One campaign or partner is a filter; with a filter of the same kind both must hold."""
-    wanted = asked.filters.get(kind)
-    filters = asked.filters | {kind: [str(number)]}
-    if wanted is not None and str(number) not in wanted:
-        filters["class"] = ["none"]  # which no click has
-    async with asking.transaction() as connection:
-        if not await connection.fetchval(SQL[f"{kind}_exists"], number):
-            raise NotFound(f"There is no {kind} {number}.")
-        return await _answer(connection, asked, Scope(None, filters, asked.model))
+    async with asking.transaction(is_snapshot=True) as connection:
+        if not await connection.fetchval(SQL["partner_exists"], partner_id):
+            raise NotFound(f"There is no partner {partner_id}.")
+        return await _answer(connection, asking, Subject(partner_id=partner_id), asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import asyncpg
 from fastapi import Depends, Request
@@ -36,7 +36,9 @@ class Tenancy(NamedTuple):
     async def transaction(self, *, is_snapshot: bool = False) -> AsyncIterator[Any]:
         """A transaction as this caller; committed when the block ends without an exception. A snapshot only reads, and
         all its queries see the same moment."""
-        isolation = "repeatable_read" if is_snapshot else "read_committed"
+        isolation: Literal["repeatable_read", "read_committed"] = (
+            "repeatable_read" if is_snapshot else "read_committed"
+        )
         async with (
             self.pool.acquire(timeout=ACQUIRE_S_MAX) as connection,
             connection.transaction(isolation=isolation, readonly=is_snapshot),

@@ -460,6 +460,9 @@ def test_a_vendor_s_plain_link_is_the_vendor_s(play: Play) -> None:
     play(scenario)
 
 
+NO_SALES: dict[str, Any] = {"conversions": 0, "revenue": {}, "commission": {}}
+
+
 async def add_clicks(
     connection: asyncpg.Connection,
     link_id: int,
@@ -481,6 +484,13 @@ async def add_clicks(
                   + (SELECT count(*) FROM clicks) + n, date_trunc('milliseconds', $1::timestamptz), $2, $3, $4, $5, $6, $7,
                   'mobile'
            FROM generate_series(1, $8) n""",
+        at, link_id, partner_id, version_id, click_class, unique, country, count,
+    )  # fmt: skip
+    await connection.execute(
+        """INSERT INTO click_deltas (clicked_at, partner_link_id, partner_id, campaign_version_id, click_class, is_unique,
+               country_code, device_type)
+           SELECT date_trunc('milliseconds', $1::timestamptz), $2, $3, $4, $5, $6, $7, 'mobile'
+           FROM generate_series(1, $8)""",
         at, link_id, partner_id, version_id, click_class, unique, country, count,
     )  # fmt: skip
 
@@ -507,8 +517,8 @@ def test_stats_count_classes_uniques_and_freshness(play: Play) -> None:
         assert sum(entry["clicks"] for entry in stats["series"]) == 7
         assert sum(entry["gross"] for entry in stats["series"]) == 11
         assert stats["breakdowns"]["country"] == [
-            {"value": "GB", "clicks": 5, "gross": 9, "unique": 5},
-            {"value": None, "clicks": 2, "gross": 2, "unique": 0},
+            {"value": "GB", "clicks": 5, "gross": 9, "unique": 5} | NO_SALES,
+            {"value": None, "clicks": 2, "gross": 2, "unique": 0} | NO_SALES,
         ]
         assert [row["value"] for row in stats["breakdowns"]["class"]] == ["valid", "bot", "head"]
         for query, clicks in (("country=GB", 5), ("country=", 2), ("class=bot", 0), ("device=mobile", 7)):
@@ -585,17 +595,26 @@ def test_conversions_are_counted_from_their_table(play: Play) -> None:
         click = await world.connection.fetchrow("SELECT click_id, clicked_at FROM clicks LIMIT 1")
         await world.connection.execute(
             """INSERT INTO conversion_events (vendor_id, conversion_event_type_id, transaction_id, event_value, currency,
-                   commission_amount, partner_id, campaign_version_id, click_id, clicked_at)
-               SELECT 1, conversion_event_type_id, 'T1', 100, 'USD', 10, 1, 1, $1, $2
+                   commission_amount, commission_type, attribution_state, partner_id, campaign_version_id, click_id,
+                   clicked_at)
+               SELECT 1, conversion_event_type_id, 'T1', 100, 'USD', 10, 'flat', 'attributed', 1, 1, $1, $2
                FROM conversion_event_types WHERE name = 'sale'""",
-            click["click_id"],
-            click["clicked_at"],
+            *click,
+        )
+        await world.connection.execute(
+            """INSERT INTO touches (conversion_event_id, converted_at, attribution_type, touch_type, partner_id,
+                   campaign_version_id, partner_link_id, touch_weight, touch_value, click_id, occurred_at)
+               SELECT conversion_event_id, occurred_at, model, 'only', 1, 1, 1, 1, value, click_id, clicked_at
+               FROM conversion_events CROSS JOIN (VALUES ('last_click', 10), ('linear', 9)) AS models (model, value)"""
         )
         for client in (world.admin, world.vendor, world.partner):
             totals = (await client.get("/v1/links/c/stats")).json()["totals"]
             assert totals["conversions"] == 1 and totals["revenue"] == {"USD": "100.00"}
             assert totals["commission"] == {"USD": "10.00"} and totals["epc"] == {"USD": "2.5000"}
             assert totals["conversion_rate"] == "0.2500"
+            linear = (await client.get("/v1/links/c/stats?model=linear&breakdown=country")).json()
+            assert linear["totals"]["commission"] == {"USD": "9.00"}
+            assert linear["breakdowns"]["country"][0]["revenue"] == {"USD": "100.00"}
 
     play(scenario)
 

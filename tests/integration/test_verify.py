@@ -35,6 +35,9 @@ CLEAN = """
         (SELECT count(*), max(clicked_at) FROM clicks WHERE click_class = 'valid');
     INSERT INTO click_imports (import_key, click_id) SELECT cookie_id, max(click_id) FROM clicks GROUP BY 1;
     DROP TABLE made;
+    INSERT INTO click_deltas SELECT clicked_at, partner_link_id, partner_id, campaign_version_id, 1, click_class, is_unique
+        FROM clicks;
+    SELECT fold_clicks(40);
 """
 
 
@@ -72,6 +75,9 @@ def test_a_sound_ledger_is_clean(settings: Settings) -> None:
         ("UPDATE campaign_partners SET total_clicks = total_clicks + 1", "totals_equal_recount", 1),
         ("INSERT INTO click_imports (import_key, click_id) SELECT gen_random_uuid(), max(click_id) + 1 FROM clicks", "imports_have_clicks", 1),
         ("UPDATE clicks SET is_unique = true WHERE click_class = 'bot'", "unique_clicks_are_valid", 6),
+        ("UPDATE rollup_hours SET valid = valid + 1 WHERE scope = 'all'", "rollups_equal_raw", 40),
+        ("DELETE FROM click_deltas", "rollups_equal_raw", 20 * (5 + 10 + 4 * 13)),
+        ("UPDATE rollup_days SET value = 'XX' WHERE scope = 'link' AND dimension = 'os'", "rollups_equal_raw", 80),
         ("DO $$ BEGIN EXECUTE 'DROP TABLE touches' || to_char(now() AT TIME ZONE 'UTC', '_YYYYMM'); END $$", "partitions_cover_now", 1),
     ],
 )  # fmt: skip

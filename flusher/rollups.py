@@ -1,0 +1,135 @@
+"""Tells the rollups which clicks were stored, and has them folded in.
+
+`note_clicks` runs in the transaction that stores the clicks and only appends a short row each: that costs a tenth of
+storing them. `Folding`, a task of the writer, has PostgreSQL add up what has gathered, once a second; between the two
+a reader adds the rows that wait to the rollups. So stats are exact at any moment and folding may be late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+import structlog
+
+from flusher.backoff import Backoff
+from flusher.draft import Draft
+from schema.metrics import DELTAS_FOLDED, FOLD_SECONDS
+from schema.postgres import UNREACHABLE
+from schema.queries import load_queries
+
+COLUMNS = (
+    "clicked_at",
+    "partner_link_id",
+    "partner_id",
+    "campaign_version_id",
+    "click_class",
+    "is_unique",
+    "country_code",
+    "device_type",
+    "browser",
+    "os",
+    "referrer_host",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+)
+FOLD_S = 1.0
+CLICKS_AT_ONCE = 250_000
+"""A fold of that many takes a few seconds and 64 MB of PostgreSQL's memory; nobody waits for it."""
+SALES_AT_ONCE = 5_000
+VALUES_MAX = 1_000
+"""Values of one dimension that keep a row of their own, a day and link (or partner, campaign, vendor, all)."""
+BOUND_S = 3_600.0
+BOUND_DAYS = 3
+"""How far back crowded days are looked for: older ones were cut when they were new, or when they came in."""
+VACUUM_ROWS = 50_000
+_NOT_WELL = (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InternalClientError)
+_QUERIES = load_queries("flusher", "rollups.sql")
+_UTM = COLUMNS[COLUMNS.index("utm_source") :]
+_NO_UTM: tuple[None, ...] = (None,) * len(_UTM)
+
+is_counted = True
+"""False only in a bench that measures what counting costs."""
+
+log = structlog.get_logger()
+
+
+async def note_clicks(connection: asyncpg.pool.PoolConnectionProxy, drafts: list[Draft]) -> None:
+    """Append the deltas of clicks that were really stored."""
+    if drafts and is_counted:
+        await connection.copy_records_to_table(
+            "click_deltas", records=map(_delta, drafts), columns=list(COLUMNS)
+        )
+
+
+def _delta(draft: Draft) -> tuple[Any, ...]:
+    event, agent, parameters = draft.event, draft.agent, draft.parameters
+    return (
+        draft.at_ms,
+        event.link_id,
+        event.partner_id,
+        event.campaign_version_id,
+        draft.click_class,
+        draft.is_unique,
+        draft.country,
+        agent.device_type,
+        agent.browser,
+        agent.os,
+        draft.referrer_host,
+        *(_NO_UTM if parameters is None else map(parameters.get, _UTM)),
+    )
+
+
+class Folding:
+    """Folds until told to stop; any number of writers may, PostgreSQL lets one at a time."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._unvacuumed = 0
+        self._bound_at = 0.0
+
+    async def run(self, is_stopping: asyncio.Event) -> None:
+        """Once a second, and no more than half of the time."""
+        backoff = Backoff()
+        while not is_stopping.is_set():
+            started = time.monotonic()
+            try:
+                await self._fold()
+            except _NOT_WELL as error:
+                wait_s = backoff.failed()
+                log.warning("fold_failed", error=repr(error)[:300], wait_s=round(wait_s, 2))
+            else:
+                backoff.succeeded()
+                wait_s = max(FOLD_S, time.monotonic() - started)
+            await _pause(is_stopping, wait_s)
+
+    async def _fold(self) -> None:
+        started = time.perf_counter()
+        clicks = await self._pool.fetchval(_QUERIES["fold_clicks"], CLICKS_AT_ONCE)
+        sales = await self._pool.fetchval(_QUERIES["fold_sales"], SALES_AT_ONCE)
+        if clicks or sales:
+            FOLD_SECONDS.observe(time.perf_counter() - started)
+            DELTAS_FOLDED.labels("click").inc(clicks)
+            DELTAS_FOLDED.labels("sale").inc(sales)
+        self._unvacuumed += clicks + sales
+        if self._unvacuumed >= VACUUM_ROWS:
+            # Readers walk over the rows that were taken; autovacuum comes once a minute at best.
+            await self._pool.execute(_QUERIES["vacuum_deltas"])
+            self._unvacuumed = 0
+        if time.monotonic() - self._bound_at >= BOUND_S:
+            self._bound_at = time.monotonic()
+            await self._pool.fetchval(_QUERIES["bound_rollups"], VALUES_MAX, BOUND_DAYS)
+
+
+async def _pause(is_stopping: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not through a stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await is_stopping.wait()
+    except TimeoutError:
+        return
