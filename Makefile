@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: help setup setup-run run demo test test-debian check bench requirements clean
+.PHONY: help setup setup-run run demo test test-debian test-month check bench requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -29,6 +29,9 @@ test: setup  ## run all tests on the embedded engines
 
 test-debian: setup  ## run the tests that use servers on Debian's PostgreSQL 15 and Redis 7
 	.ci/with-debian-servers $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/integration tests/end_to_end tests/faults)
+
+test-month: setup  ## import and settle a month of 20,000 conversions
+	CLICKLEDGER_TEST_MONTH=20000 $(BIN)/python -m pytest -n 0 tests/end_to_end/test_month.py
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
