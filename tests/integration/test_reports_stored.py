@@ -77,7 +77,7 @@ def stored(settings: Settings, *events: Event) -> None:
 
 def test_a_conversion_becomes_a_row(settings: Settings) -> None:
     event = report(
-        click_id=77, cookie_id=COOKIE_ID, customer_id=" c-9", customer_email="Ann@Shop.example ", coupon="SAVE20",
+        click_id=77, cookie_id=COOKIE_ID, customer_id=" customer-9", customer_email="Ann@Shop.example ", coupon="SAVE20",
         metadata={"order_number": "7", "product_ids": [1, 2]}, parent_transaction_id="ORD-0", is_awaited=True,
         ip="81.2.69.142", user_agent="Firefox", confidence="medium",
     )  # fmt: skip
@@ -97,7 +97,7 @@ def test_a_conversion_becomes_a_row(settings: Settings) -> None:
     assert abs(row["occurred_at"].timestamp() * 1000 - event["occurred_ms"]) < 1
     key = value(settings, "SELECT customer_key FROM vendors")
     assert (row["customer_id"], row["customer_email"]) == (
-        customer_hash(key, "c-9"),
+        customer_hash(key, "customer-9"),
         email_hash(key, "ann@shop.example"),
     )
     assert value(settings, "SELECT count(*) FROM customer_links") == 2
@@ -196,9 +196,11 @@ def test_the_earliest_meeting_of_customer_and_cookie_counts(settings: Settings) 
 
 
 def test_what_cannot_be_stored_is_kept_without_names_and_can_be_replayed(settings: Settings) -> None:
-    unknown = report(event="donation", customer_id="c-9", customer_email="ann@shop.example", ip="81.2.69.142")
+    unknown = report(
+        event="donation", customer_id="customer-9", customer_email="ann@shop.example", ip="81.2.69.142"
+    )
     broken = report(transaction_id="O-2", amount="1e9")
-    refused = report("refused", faults=[["amount", "is bad"]], fields={"txn": "1"}, customer_id="c-9")
+    refused = report("refused", faults=[["amount", "is bad"]], fields={"txn": "1"}, customer_id="customer-9")
     stored(
         settings,
         unknown,
@@ -216,13 +218,13 @@ def test_what_cannot_be_stored_is_kept_without_names_and_can_be_replayed(setting
     ]
     assert [letter["position"] for letter in letters] == [0, 1, 2, 3]
     kept = b"".join(letter["payload"] for letter in letters)
-    assert not any(name in kept for name in (b"c-9", b"ann@shop", b"81.2.69"))
+    assert not any(name in kept for name in (b"customer-9", b"ann@shop", b"81.2.69"))
     assert value(settings, "SELECT count(*) FROM conversion_events") == 1
     rows(settings, "INSERT INTO conversion_event_types (name, display_name) VALUES ('donation', 'Donation')")
     stored(settings, orjson.loads(letters[0]["payload"]))
     key = value(settings, "SELECT customer_key FROM vendors")
     found = value(settings, "SELECT customer_id FROM conversion_events WHERE transaction_id = 'ORD-1'")
-    assert found == customer_hash(key, "c-9")
+    assert found == customer_hash(key, "customer-9")
 
 
 def test_a_report_postgresql_refuses_is_found_among_many(settings: Settings) -> None:
