@@ -369,3 +369,40 @@ def test_a_journey_is_its_events_in_order(settings: Settings) -> None:
         assert (await desk.admin.get(f"/v1/journeys/{cookie(7)}")).status_code == 404
 
     at_desk(settings, work)
+
+
+def test_the_terms_and_leads_are_listed_to_their_owners(settings: Settings) -> None:
+    async def work(desk: Desk) -> None:
+        ledger = desk.ledger
+        await ledger.override("A", "20")
+        await ledger.override("B", "12.5", "sale")
+        await ledger.rule({"min_event_value": 500}, {"commission_multiplier": "2"}, "big")
+        await ledger.db.execute(
+            "INSERT INTO leads (external_lead_id, vendor_id, email) VALUES ('L1', $1, 'hashed')",
+            ledger.vendor_id,
+        )
+
+        async def listed(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+            body = (await client.get(f"/v1/{path}")).json()
+            return list(body[path.replace("-", "_")])
+
+        overrides = await listed(desk.vendor, "overrides")
+        assert [(one["event"], one["commission_value"]) for one in overrides] == [
+            (None, "20.0000"),
+            ("sale", "12.5000"),
+        ]
+        assert [one["partner_id"] for one in await listed(desk.partner, "overrides")] == [
+            ledger.partners["A"]
+        ]
+        (rule,) = await listed(desk.vendor, "rules")
+        assert rule["conditions"] == {"min_event_value": 500} and rule["actions"] == {
+            "commission_multiplier": "2"
+        }
+        (lead,) = await listed(desk.vendor, "leads")
+        assert lead["external_lead_id"] == "L1" and not {"email", "customer_id", "phone"} & lead.keys()
+        for path in ("overrides", "rules", "leads"):
+            assert await listed(desk.other, path) == []
+        assert await listed(desk.outsider, "overrides") == await listed(desk.partner, "leads") == []
+        assert "sale" in {one["name"] for one in await listed(desk.partner, "event-types")}
+
+    at_desk(settings, work)
