@@ -21,6 +21,7 @@ from clickledger.commands import (
     links,
     programme,
     recompute,
+    rollups,
     status,
     system,
     verify,
@@ -39,6 +40,7 @@ app = typer.Typer(
 for group in (
     *(system, status, links, programme, keys, verify, recompute),
     *(clicks, conversions, deadletters),
+    rollups,
 ):
     group.register(app)
 

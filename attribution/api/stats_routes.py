@@ -16,6 +16,7 @@ from attribution.link_fields import INT_MAX
 from attribution.links import find_link
 from attribution.models import STORED
 from attribution.periods import Interval, Period, period_of, previous_of
+from attribution.reconcile import reconcile
 from attribution.stats import DIMENSIONS, Question, read_stats, read_totals
 from attribution.stats_figures import stamp
 from attribution.stats_scope import Subject
@@ -172,3 +173,11 @@ async def get_partner_stats(asking: Asking, partner_id: Id, asked: QuestionAsked
         if not await connection.fetchval(SQL["partner_exists"], partner_id):
             raise NotFound(f"There is no partner {partner_id}.")
         return await _answer(connection, asking, Subject(partner_id=partner_id), asked)
+
+
+@router.get("/v1/reconcile")
+async def get_reconciliation(asking: Asking, start: Moment = None, end: Moment = None) -> dict[str, Any]:
+    """Facts, rollups and totals side by side, with the differences: 0 in a sound ledger. The last 30 days by default."""
+    period = period_of(start, end, "month", "UTC", datetime.now(UTC))
+    async with asking.transaction(is_snapshot=True) as connection:
+        return await reconcile(connection, asking.caller, period)

@@ -13,13 +13,16 @@ from typing import Any
 import asyncpg
 import pytest
 from flusher_bed import CHROME, COOKIES, append, click, drain
-from test_api import PROGRAMME
+from test_api import PROGRAMME, Play, World, add_clicks, errors, play  # noqa: F401 - `play` is a fixture
+from typer.testing import CliRunner
 
+from attribution import stats
 from attribution.keys import ADMIN
 from attribution.periods import period_of
 from attribution.stats import PROPERTIES, Question, read_stats
 from attribution.stats_scope import Subject
 from attribution.verify import Check, verify
+from clickledger.cli import app
 from schema.ids import wall_clock_ms
 from schema.settings import Settings
 
@@ -281,3 +284,94 @@ def test_rollups_outlive_the_clicks_they_count(settings: Settings) -> None:
 
     asyncio.run(scenario())
     assert disagreeing(settings) == []
+
+
+def test_rebuilding_mends_rollups_and_sales_beside_clicks_that_come_in(settings: Settings) -> None:
+    chance = random.Random(7)
+
+    async def prepare() -> None:
+        db = await asyncpg.connect(settings.database_url)
+        await db.execute(PROGRAMME + LINKS)
+        await db.close()
+
+    asyncio.run(prepare())
+    append(settings, *random_clicks(chance, 200))
+    drain(settings)
+
+    async def damage() -> None:
+        db = await asyncpg.connect(settings.database_url, server_settings={"timezone": "UTC"})
+        for number in range(5):
+            await sell(db, chance, number)
+        await db.execute("SELECT fold_clicks(100), fold_sales(3)")
+        await db.execute("UPDATE rollup_hours SET valid = valid + 1")
+        await db.execute("DELETE FROM rollup_days WHERE dimension = 'os'")
+        await db.execute("UPDATE sale_hours SET paid = 0")
+        await db.execute("DELETE FROM sale_days")
+        await db.execute("DELETE FROM click_deltas WHERE ctid IN (SELECT ctid FROM click_deltas LIMIT 9)")
+        await db.close()
+
+    asyncio.run(damage())
+    assert len(disagreeing(settings)) == 2
+    ran = CliRunner().invoke(
+        app, ["rollups", "rebuild"], env={"CLICKLEDGER_DATABASE_URL": str(settings.database_url)}
+    )
+    assert ran.exit_code == 0, ran.output
+    assert "200 clicks and 5 conversions counted" in ran.output
+    assert disagreeing(settings) == []
+
+
+def test_reconciliation_shows_what_is_apart(play: Play) -> None:  # noqa: F811
+    async def scenario(world: World) -> None:
+        await world.connection.execute(LINKS)
+        await add_clicks(world.connection, 1, datetime.now(UTC), 4, partner_id=1, version_id=1)
+        await world.connection.execute(
+            "UPDATE campaign_partners SET total_clicks = 4 WHERE campaign_partner_id = 1"
+        )
+        for client in (world.admin, world.vendor, world.partner, world.other):
+            body = (await client.get("/v1/reconcile")).json()
+            assert body["ok"] is True, body
+        assert (await world.vendor.get("/v1/reconcile")).json()["gross"] == {
+            "raw": 4,
+            "rollups": 4,
+            "difference": 0,
+        }
+        await world.connection.execute(
+            "UPDATE campaign_partners SET total_clicks = 5 WHERE campaign_partner_id = 1"
+        )
+        await world.connection.execute(
+            "DELETE FROM click_deltas WHERE ctid IN (SELECT ctid FROM click_deltas LIMIT 1)"
+        )
+        body = (await world.partner.get("/v1/reconcile")).json()
+        assert body["ok"] is False and body["clicks"] == {"raw": 4, "rollups": 3, "difference": -1}
+        assert body["enrolments"] == {
+            "apart": 1,
+            "rows": [{"campaign_id": 1, "partner_id": 1, "clicks_total": 5, "clicks": 3, "conversions_total": 0,
+                      "conversions": 0}],
+        }  # fmt: skip
+        assert (await world.other.get("/v1/reconcile")).json()["ok"] is True
+
+    play(scenario)
+
+
+def test_a_filter_no_rollup_knows_reads_few_clicks(play: Play, monkeypatch: Any) -> None:  # noqa: F811
+    async def scenario(world: World) -> None:
+        await world.connection.execute(LINKS)
+        await add_clicks(world.connection, 1, datetime.now(UTC), 4, partner_id=1, version_id=1)
+        query = "country=GB&breakdown=device,link&partner=1"
+        few = (await world.vendor.get(f"/v1/stats?{query}")).json()
+        assert few["totals"]["clicks"] == 4 and few["breakdowns"]["link"][0]["value"] == "a"
+        await world.connection.execute("SELECT fold_clicks(100)")
+        monkeypatch.setattr(stats, "CLICKS_READ_MAX", 3)
+        refused = await world.vendor.get("/v1/campaigns/1/stats?country=GB")
+        assert refused.status_code == 422 and "4 clicks would have to be read" in errors(refused)["country"]
+        assert (await world.vendor.get("/v1/links/a/stats?country=GB")).json()["totals"]["clicks"] == 4
+        assert (await world.vendor.get("/v1/campaigns/1/stats?partner=1")).json()["totals"]["clicks"] == 4
+        assert (await world.vendor.get("/v1/campaigns/1/stats?partner=2")).json()["totals"]["clicks"] == 0
+        assert (await world.partner.get("/v1/partners/1/stats?campaign=1&link=a")).json()["totals"][
+            "clicks"
+        ] == 4
+        assert (await world.other.get("/v1/campaigns/1/stats")).status_code == 404
+        compared = (await world.admin.get("/v1/stats?compare=previous")).json()
+        assert compared["previous"]["totals"]["clicks"] == 0 and compared["totals"]["clicks"] == 4
+
+    play(scenario)
