@@ -1,4 +1,4 @@
-"""The door's throughput beside a bare uvicorn 302, with every click acknowledged before its answer.
+"""The throughput of the door's two front ends beside a bare uvicorn 302, with every click acknowledged before its answer.
 
 Rounds are interleaved in one run: each server in turn on core 0, generator and Redis on core 1. Afterwards the clicks
 in the streams are counted against the answers. `run` is called by `make bench` and, at toy size, by a test.
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,43 +28,52 @@ from schema.links import PublishedLink, encode_link
 
 LINKS = 1_000
 SHARDS = 2
+FRONT_ENDS = ("fast", "asgi")
 
 
 def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[str, Any]:
-    """Measure; the medians of all rounds, their ratio, and clicks kept for each answer sent."""
+    """Measure; the medians of all rounds, their ratios, and clicks kept for each answer sent."""
     cores = sorted(os.sched_getaffinity(0))
     server_core, other_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
-    with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder), other_core) as redis_url:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        redis_url = stack.enter_context(embedded_redis(folder, other_core))
         publish_links(redis_url)
-        with door(redis_url, Path(folder), server_core) as ours, bare_uvicorn(server_core) as bare:
-            sides = {"door": ours, "bare_uvicorn": bare}
-            loads: dict[str, list[Load]] = {name: [] for name in sides}
-            for number in range(rounds + 1):  # the first round warms up
-                for name, url in sides.items():
-                    seen = load(url, seconds=seconds, connections=connections, links=LINKS, core=other_core)
-                    if number:
-                        loads[name].append(seen)
-                    else:
-                        forget_clicks(redis_url)
-            kept = count_clicks(redis_url)
-    answered = sum(seen.answered for seen in loads["door"])
-    ratios = [
-        ours.per_second / bare.per_second
-        for ours, bare in zip(loads["door"], loads["bare_uvicorn"], strict=True)
-    ]
-    return {
-        "seconds": seconds,
-        "rounds": rounds,
-        "connections": connections,
-        "generator": generator_name(),
-        "door_per_s": round(_median(loads["door"], "per_second")),
-        "bare_uvicorn_per_s": round(_median(loads["bare_uvicorn"], "per_second")),
-        "ratio": round(statistics.median(ratios), 3),
-        "door_p50_ms": _median(loads["door"], "p50_ms"),
-        "door_p99_ms": _median(loads["door"], "p99_ms"),
-        "answered": answered,
-        "failed": sum(seen.failed for seen in loads["door"]),
-        "kept": kept,
+        sides = {
+            name: stack.enter_context(door(redis_url, folder / name, server_core, name))
+            for name in FRONT_ENDS
+        }
+        sides["bare_uvicorn"] = stack.enter_context(bare_uvicorn(server_core))
+        loads: dict[str, list[Load]] = {name: [] for name in sides}
+        for number in range(rounds + 1):  # the first round warms up
+            for name, url in sides.items():
+                seen = load(url, seconds=seconds, connections=connections, links=LINKS, core=other_core)
+                if number:
+                    loads[name].append(seen)
+                else:
+                    forget_clicks(redis_url)
+        kept = count_clicks(redis_url)
+    facts = {"seconds": seconds, "rounds": rounds, "connections": connections, "generator": generator_name()}
+    return facts | _comparison(loads) | {"kept": kept}
+
+
+def _comparison(loads: dict[str, list[Load]]) -> dict[str, Any]:
+    """Rates and delays of each side, each front end's ratio to the bare server, and the account of clicks."""
+    bare = loads["bare_uvicorn"]
+    result: dict[str, Any] = {
+        f"{name}_per_s": round(_median(seen, "per_second")) for name, seen in loads.items()
+    }
+    for name in FRONT_ENDS:
+        pairs = zip(loads[name], bare, strict=True)
+        result[f"{name}_ratio"] = round(
+            statistics.median(one.per_second / base.per_second for one, base in pairs), 3
+        )
+        result[f"{name}_p50_ms"] = _median(loads[name], "p50_ms")
+        result[f"{name}_p99_ms"] = _median(loads[name], "p99_ms")
+    ours = [seen for name in FRONT_ENDS for seen in loads[name]]
+    return result | {
+        "answered": sum(seen.answered for seen in ours),
+        "failed": sum(seen.failed for seen in ours),
     }
 
 
@@ -87,7 +96,7 @@ def embedded_redis(folder: Path, core: int | None) -> Iterator[str]:
 
 
 @contextmanager
-def door(redis_url: str, folder: Path, core: int | None) -> Iterator[str]:
+def door(redis_url: str, folder: Path, core: int | None, front_end: str = "fast") -> Iterator[str]:
     """One door process; its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -98,6 +107,7 @@ def door(redis_url: str, folder: Path, core: int | None) -> Iterator[str]:
             "CLICKLEDGER_REDIS_URL": redis_url,
             "CLICKLEDGER_STREAM_SHARDS": str(SHARDS),
             "CLICKLEDGER_LOG_LEVEL": "warning",
+            "CLICKLEDGER_FRONT_END": front_end,
         }
         with pinned(
             [*command, "--fd", str(descriptor)], core, pass_fds=(descriptor,), env=os.environ | settings
