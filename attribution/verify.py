@@ -14,7 +14,11 @@ import asyncpg
 from attribution.verify_splits import count_wrong_splits
 from schema.queries import load_queries
 
-SQL = load_queries("attribution", "verify.sql") | load_queries("attribution", "verify_rollups.sql") | load_queries("attribution", "verify_ledger.sql")
+SQL = (
+    load_queries("attribution", "verify.sql")
+    | load_queries("attribution", "verify_rollups.sql")
+    | load_queries("attribution", "verify_ledger.sql")
+)
 SPLITS = "splits_equal_recomputation"
 """The one check that runs in Python."""
 STATEMENT_S_MAX = 3600.0
