@@ -7,7 +7,7 @@ a journey, the next click belongs to the next one, and what comes after the last
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -58,15 +58,18 @@ class Stage(NamedTuple):
     steps: Sequence[Step]
 
 
-async def write_journeys(connection: Connection, results: Sequence[Result]) -> None:
-    """Write the journeys of cookies whose every conversion is among these; ask for those of the others."""
+async def write_journeys(connection: Connection, results: Sequence[Result]) -> dict[int, int]:
+    """Write the journeys of cookies whose every conversion is among these; ask for those of the others.
+
+    Goes out: the number of the journey of each conversion that has one now.
+    """
     cookies = {
         one.decision.conversion.number: cookie_id
         for one in results
         if (cookie_id := one.decision.conversion.cookie_id or one.decision.cookie_id) is not None
     }
     if not cookies:
-        return
+        return {}
     wanted = sorted(set(cookies.values()))
     free = {row[0] for row in await connection.fetch(READ["try_keys"], list(map(_key, wanted)))}
     numbers = [one.decision.conversion.number for one in results]
@@ -79,7 +82,7 @@ async def write_journeys(connection: Connection, results: Sequence[Result]) -> N
         cookie_id = cookies.get(one.decision.conversion.number)
         if cookie_id is not None and cookie_id not in busy and one.decision.touches:
             stages.setdefault(cookie_id, []).append(_stage_of(one, sort_order))
-    await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
+    return await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
 
 
 async def rebuild_journeys(connection: Connection, limit: int) -> int:
@@ -98,8 +101,15 @@ async def rebuild_journeys(connection: Connection, limit: int) -> int:
         stages: dict[UUID, list[Stage]] = {cookie_id: [] for cookie_id in wanted}
         for cookie_id, stage in await _others(connection, wanted):
             stages[cookie_id].append(stage)
-        await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
+        joins = await _save(connection, {cookie_id: journeys_of(some) for cookie_id, some in stages.items()})
+        await join_journeys(connection, joins)
     return len(asked)
+
+
+async def join_journeys(connection: Connection, joins: Mapping[int, int]) -> None:
+    """Note with each conversion which journey it belongs to."""
+    if joins:
+        await connection.execute(SQL["join_journeys"], list(joins), list(joins.values()))
 
 
 def _key(cookie_id: UUID) -> str:
@@ -196,8 +206,8 @@ def _stage_from(row: Any, steps: Sequence[Step]) -> Stage:
     )
 
 
-async def _save(connection: Connection, journeys: dict[UUID, list[list[Stage]]]) -> None:
-    """Write each cookie's journeys over those it had; rows left over stay soft-deleted."""
+async def _save(connection: Connection, journeys: dict[UUID, list[list[Stage]]]) -> dict[int, int]:
+    """Write each cookie's journeys over those it had, rows left over stay soft-deleted; each conversion's journey."""
     stored: dict[UUID, list[int]] = {}
     for row in await connection.fetch(SQL["journeys_of"], list(journeys)):
         stored.setdefault(row["cookie_id"], []).append(row["funnel_journey_id"])
@@ -209,18 +219,19 @@ async def _save(connection: Connection, journeys: dict[UUID, list[list[Stage]]])
     fresh = iter(
         [row[0] for row in await connection.fetch(SQL["new_journey_ids"], missing)] if missing else []
     )
-    rows, joins = [], []
+    rows: list[tuple[Any, ...]] = []
+    joins: dict[int, int] = {}
     for cookie_id, some in journeys.items():
         known = iter(stored.get(cookie_id, ()))
         after_us = 0
         for stages in some:
             number = next(known, None) or next(fresh)
             rows.append(_row(number, cookie_id, stages, after_us))
-            joins += [(stage.number, number) for stage in stages]
+            joins |= {stage.number: number for stage in stages}
             after_us = micros_of(stages[-1].occurred_at)
     if rows:
         await connection.execute(SQL["save_journeys"], *map(list, zip(*rows, strict=True)))
-        await connection.execute(SQL["join_journeys"], *map(list, zip(*joins, strict=True)))
+    return joins
 
 
 def _row(number: int, cookie_id: UUID, stages: Sequence[Stage], after_us: int) -> tuple[Any, ...]:

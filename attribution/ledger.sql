@@ -131,15 +131,17 @@ WHERE (SELECT count(*) FROM (
            LIMIT $6 + 1) AS seen) <= $6;
 
 -- name: clicks_of_cookies
--- Clicks that may earn, by cookie, newest first where there are more than $7 of them.
+-- Clicks that may earn, by cookie, newest first where there are more than $7 of them. Expressions keep the planner on
+-- the cookie's index while a new partition has no statistics: the partial index of valid clicks would look tiny to it,
+-- and a plain ORDER BY … LIMIT would have it walk the primary key backwards. Measured: 0.2 s became 49 s.
 SELECT wanted.place, k.click_id, k.partner_link_id, k.partner_id, k.campaign_version_id
 FROM unnest($1::int[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS wanted (place, cookie_id, from_at, to_at)
 CROSS JOIN LATERAL (
     SELECT click_id, partner_link_id, partner_id, campaign_version_id FROM clicks
     WHERE cookie_id = wanted.cookie_id AND clicked_at >= wanted.from_at AND clicked_at <= wanted.to_at
-      AND click_class = 'valid' AND partner_id IS NOT NULL AND campaign_version_id IS NOT NULL AND NOT is_deleted
+      AND click_class || '' = 'valid' AND partner_id IS NOT NULL AND campaign_version_id IS NOT NULL AND NOT is_deleted
       AND clicked_at >= $5::timestamptz AND clicked_at <= $6::timestamptz
-    ORDER BY click_id DESC LIMIT $7
+    ORDER BY click_id + 0 DESC LIMIT $7
 ) AS k;
 
 -- name: every_click_of_cookies
@@ -150,7 +152,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM clicks
     WHERE cookie_id = wanted.cookie_id AND clicked_at >= wanted.from_at AND clicked_at <= wanted.to_at
       AND clicked_at >= $5::timestamptz AND clicked_at <= $6::timestamptz
-    ORDER BY click_id DESC LIMIT $7
+    ORDER BY click_id + 0 DESC LIMIT $7
 ) AS k;
 
 -- name: clicks_of_visitors
@@ -166,7 +168,7 @@ CROSS JOIN LATERAL (
     WHERE partner_link_id = l.partner_link_id AND visitor_hash = wanted.visitor_hash AND click_class = 'valid'
       AND clicked_at >= wanted.at - interval '24 hours' AND clicked_at <= wanted.at
       AND clicked_at >= $5::timestamptz AND clicked_at <= $6::timestamptz
-    ORDER BY click_id DESC LIMIT $7
+    ORDER BY click_id + 0 DESC LIMIT $7
 ) AS k;
 
 -- name: coupons
@@ -192,14 +194,14 @@ CROSS JOIN LATERAL (
      FROM conversion_events
      WHERE vendor_id = wanted.vendor_id AND transaction_id = wanted.transaction_id
        AND adjusts_conversion_event_id IS NULL AND NOT is_deleted AND conversion_id <> wanted.conversion_id
-     ORDER BY occurred_at, conversion_id LIMIT 1)
+     ORDER BY occurred_at + interval '0', conversion_id LIMIT 1)
     UNION ALL
     (SELECT conversion_event_id, occurred_at, attribution_state, attribution_type, terms, campaign_version_id
      FROM conversion_events
      WHERE wanted.transaction_id IS NULL AND vendor_id = wanted.vendor_id AND customer_id = wanted.customer_id
        AND attribution_state = 'attributed' AND adjusts_conversion_event_id IS NULL AND campaign_milestone_id IS NULL
        AND NOT is_deleted AND event_value > 0 AND occurred_at < wanted.at
-     ORDER BY occurred_at, conversion_id LIMIT 1)
+     ORDER BY occurred_at + interval '0', conversion_id LIMIT 1)
 ) AS p;
 
 -- name: live_touches
@@ -342,11 +344,11 @@ FROM unnest($1::int[], $2::int[], $3::text[], $4::text[]) AS wanted (place, vend
 CROSS JOIN LATERAL (
     (SELECT lead_id FROM leads
      WHERE vendor_id = wanted.vendor_id AND customer_id = wanted.customer_id AND NOT is_deleted
-     ORDER BY lead_id LIMIT 1)
+     ORDER BY lead_id + 0 LIMIT 1)
     UNION ALL
     (SELECT lead_id FROM leads
      WHERE wanted.email IS NOT NULL AND vendor_id = wanted.vendor_id AND email = wanted.email AND NOT is_deleted
-     ORDER BY lead_id LIMIT 1)
+     ORDER BY lead_id + 0 LIMIT 1)
     LIMIT 1
 ) AS l;
 

@@ -6,14 +6,14 @@ touches are soft-deleted, the change is audited. What depends on a changed conve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from attribution.adjustments import adjustments_of, readjust
 from attribution.conversion_rows import Conversion
-from attribution.journeys import write_journeys
+from attribution.journeys import join_journeys, write_journeys
 from attribution.models import SHARE_DIGITS, touch_types
 from attribution.outcome_body import load_outcomes
 from attribution.pricing import Result
@@ -47,12 +47,13 @@ async def post(connection: Connection, results: Sequence[Result]) -> Posted:
     await _retire(connection, stale)
     await copy_touches(connection, (_encode(one) for one in (*fresh, *stale)))
     await add_credits(connection, [row for one in (*fresh, *stale) for row in _credit_rows(one)])
-    updated = await _attribute(connection, results)
+    updated = await _attribute(connection, results, await write_journeys(connection, fresh))
     updated |= set(_numbers(stale))
     changed = [one for one in results if one.decision.conversion.number in updated]
     await readjust(connection, stale)
-    await write_journeys(connection, changed)
-    await _audit(connection, [one for one in changed if one.decision.conversion.state != "awaiting_click"])
+    redone = [one for one in again if one.decision.conversion.number in updated]
+    await join_journeys(connection, await write_journeys(connection, redone))
+    await _audit(connection, redone)
     await _convert_leads(connection, fresh)
     await tell_outcomes(connection, [one.decision.conversion for one in fresh])
     await ask_dependents(connection, _numbers(changed))
@@ -143,11 +144,16 @@ async def _retire(connection: Connection, stale: Sequence[Result]) -> None:
         await connection.execute(SQL["retire_credits"], _numbers(stale))
 
 
-async def _attribute(connection: Connection, results: Sequence[Result]) -> set[int]:
-    """Write the decisions; the numbers of the conversions that they change."""
+async def _attribute(
+    connection: Connection, results: Sequence[Result], journeys: Mapping[int, int]
+) -> set[int]:
+    """Write the decisions, with the journeys of those decided first; the numbers of the conversions they change."""
     if not results:
         return set()
-    columns = map(list, zip(*(_row(one) for one in results), strict=True))
+    columns = map(
+        list,
+        zip(*((*_row(one), journeys.get(one.decision.conversion.number)) for one in results), strict=True),
+    )
     return {row[0] for row in await connection.fetch(SQL["attribute"], *columns)}
 
 

@@ -26,13 +26,14 @@ UPDATE conversion_events c SET
     parent_conversion_event_id = w.parent_id,
     is_held = w.hold_reason IS NOT NULL
               AND (c.priced_at IS NULL OR c.is_held OR c.hold_reason IS DISTINCT FROM w.hold_reason),
-    hold_reason = w.hold_reason, priced_at = coalesce(c.priced_at, now()), terms = w.terms::jsonb
+    hold_reason = w.hold_reason, priced_at = coalesce(c.priced_at, now()), terms = w.terms::jsonb,
+    funnel_journey_id = coalesce(w.journey_id, c.funnel_journey_id)
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::numeric[], $7::int[], $8::int[],
             $9::bigint[], $10::timestamptz[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::int[],
-            $16::int[], $17::bigint[], $18::bigint[], $19::text[], $20::text[])
+            $16::int[], $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::bigint[])
     AS w (conversion_event_id, attribution_state, state_reason, commission_amount, commission_type, commission_value,
           partner_id, campaign_version_id, click_id, clicked_at, cookie_id, attribution_type, confidence, matched_by,
-          reward_id, rule_id, lead_id, parent_id, hold_reason, terms)
+          reward_id, rule_id, lead_id, parent_id, hold_reason, terms, journey_id)
 WHERE c.conversion_event_id = w.conversion_event_id
   AND (c.attribution_state, c.state_reason, c.commission_amount, c.commission_type, c.commission_value, c.partner_id,
        c.campaign_version_id, c.click_id, c.cookie_id, c.attribution_type, c.attribution_confidence, c.matched_by,
