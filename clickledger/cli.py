@@ -20,6 +20,7 @@ from clickledger.commands import (
     keys,
     links,
     programme,
+    reclassify,
     recompute,
     rollups,
     status,
@@ -40,7 +41,7 @@ app = typer.Typer(
 for group in (
     *(system, status, links, programme, keys, verify, recompute),
     *(clicks, conversions, deadletters),
-    rollups,
+    *(rollups, reclassify),
 ):
     group.register(app)
 

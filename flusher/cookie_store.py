@@ -106,3 +106,10 @@ async def _histories(connection: Connection, names: list[str]) -> dict[str, list
     for row in await connection.fetch(_QUERIES["cookie_clicks"], names, WINDOW_DAYS_DEFAULT):
         histories.setdefault(row["cookie_id"], []).append(CookieClick(*tuple(row)[1:]))
     return histories
+
+
+async def refold_cookies(connection: Connection, names: list[str]) -> list[str]:
+    """Fold the whole history of cookies again, some of whose clicks changed their class; those with none left."""
+    histories = await _histories(connection, names) if names else {}
+    await _update(connection, [(name, live(None, clicks)) for name, clicks in histories.items()])
+    return [name for name in names if name not in histories]
