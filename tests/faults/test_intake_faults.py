@@ -158,7 +158,9 @@ async def _write_for(settings: Settings, seconds: float) -> None:
     """A writer that is cut off in the middle of whatever it does; its lease is gone at once."""
     writer = asyncio.create_task(write(settings, asyncio.Event()))
     await asyncio.sleep(seconds)
-    writer.cancel()
+    while not writer.done():  # a cancellation that meets a reply on its way is lost; the next one is not
+        writer.cancel()
+        await asyncio.wait([writer], timeout=0.2)
     await asyncio.gather(writer, return_exceptions=True)
 
 
