@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 SEGMENT_BYTES_MAX = 16 * 1024 * 1024
+NEARLY_FULL = 0.8
 _RECORD = struct.Struct("<II")
 _log = structlog.get_logger()
 
@@ -34,12 +35,15 @@ class Spool:
         self._directory = directory
         self._bytes_max = bytes_max
         self._segment: Segment | None = None
+        self._is_warned = False
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def append(self, payload: bytes) -> None:
         """Write one block and sync it. Raises SpoolFull when it cannot be kept."""
-        if self.bytes_waiting() + len(payload) > self._bytes_max:
+        waiting = self.bytes_waiting() + len(payload)
+        if waiting > self._bytes_max:
             raise SpoolFull(f"the spool holds its limit of {self._bytes_max} bytes")
+        self._warn(waiting)
         try:
             if self._segment is None or self._segment.size > SEGMENT_BYTES_MAX:
                 self.close()
@@ -47,6 +51,13 @@ class Spool:
             self._segment.append(payload)
         except OSError as error:
             raise SpoolFull(str(error)) from error
+
+    def _warn(self, waiting: int) -> None:
+        """Say once that the spool fills up, and again only after it has emptied."""
+        is_nearly_full = waiting > self._bytes_max * NEARLY_FULL
+        if is_nearly_full and not self._is_warned:
+            _log.error("spool_nearly_full", bytes=waiting, bytes_max=self._bytes_max)
+        self._is_warned = is_nearly_full
 
     def close(self) -> None:
         """Let go of the segment being written, so that it may be replayed."""

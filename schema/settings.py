@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     spool_mb_max: int = Field(
         1024,
         ge=1,
-        description="Spool size at which the door refuses clicks it cannot keep (503); an alarm metric rises at 80 %.",
+        description="Spool size at which the door refuses clicks it cannot keep (503); an error is logged from 80 % on, and `clickledger_spool_bytes` tells the size.",
     )
     link_cache_max: int = Field(100_000, ge=100, description="Links a door process keeps in memory.")
     trusted_proxies: CommaList = Field(

@@ -30,7 +30,12 @@ async def _faults(url: str, blocks: dict[str, str]) -> dict[str, str]:
     connection = await asyncpg.connect(url, timeout=30)
     faults = {}
     try:
+        for statement in blocks.values():
+            if statement.upper().startswith("CREATE TEMP"):
+                await connection.execute(statement)  # others of its file read it; it ends with the session
         for place, statement in blocks.items():
+            if statement.upper().startswith("CREATE TEMP"):
+                continue
             try:
                 await connection.prepare(statement)
             except asyncpg.PostgresError as error:
