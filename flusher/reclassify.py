@@ -42,6 +42,13 @@ class Reclassified(NamedTuple):
     clicks: Counter[tuple[str, str]]
 
 
+class Agents(NamedTuple):
+    """User agents judged differently now, each with the rule that recognises it, None for a visitor's."""
+
+    texts: list[str]
+    rules: list[str | None]
+
+
 class Judged(NamedTuple):
     """A click with the class it had."""
 
@@ -70,39 +77,38 @@ async def _reclassify(connection: Connection, since_ms: int, on_progress: OnProg
     agents = await _find_agents(connection, since_ms)
     moved: Counter[tuple[str, str]] = Counter()
     after = 0
-    while agents:
+    while agents.texts:
         async with connection.transaction():
             await connection.execute(_QUERIES["lock_writers"])
-            wrong = await connection.fetch(SQL["wrong_clicks"], since_ms, after, SLICE_CLICKS)
+            wrong = await connection.fetch(SQL["wrong_clicks"], since_ms, after, SLICE_CLICKS, *agents)
             if not wrong:
                 break
-            moved += await _judge_again(connection, wrong)
+            moved += await _judge_again(connection, wrong, agents)
             after = wrong[-1]["click_id"]
         on_progress((after >> MS_SHIFT) - since_ms, await _span_ms(connection, since_ms))
-    return Reclassified(agents, moved)
+    return Reclassified(len(agents.texts), moved)
 
 
 async def _span_ms(connection: Connection, since_ms: int) -> int:
     return max(1, int(await connection.fetchval(SQL["moment"])) - since_ms)
 
 
-async def _find_agents(connection: Connection, since_ms: int) -> int:
-    """Put the user agents judged differently now into a table of this session."""
-    await connection.execute(SQL["make_agents"])
-    changed = []
+async def _find_agents(connection: Connection, since_ms: int) -> Agents:
+    """The user agents of stored clicks that are judged differently now."""
+    agents = Agents([], [])
     async with connection.transaction():
         async for row in connection.cursor(SQL["agents_by_class"], since_ms, prefetch=5_000):
             rule = find_bot_rule(row["user_agent"])
             if row["is_bot"] if rule is None else row["is_visitor"]:
-                changed.append((row["user_agent"], rule))
-    await connection.copy_records_to_table("changed_agents", records=changed)
-    return len(changed)
+                agents.texts.append(row["user_agent"])
+                agents.rules.append(rule)
+    return agents
 
 
-async def _judge_again(connection: Connection, wrong: list[Any]) -> Counter[tuple[str, str]]:
+async def _judge_again(connection: Connection, wrong: list[Any], agents: Agents) -> Counter[tuple[str, str]]:
     """Judge the visitors of these clicks again from the first of them on, and write what changed."""
     first_ms = wrong[0]["clicked_at"]
-    rows = await _clicks_around(connection, wrong, first_ms - UNIQUE_MS)
+    rows = await _clicks_around(connection, wrong, agents, first_ms - UNIQUE_MS)
     judged, history = _drafts(rows, first_ms)
     judge([one.draft for one in judged], history)
     changed = [one for one in judged if one.before != one.after]
@@ -110,14 +116,14 @@ async def _judge_again(connection: Connection, wrong: list[Any]) -> Counter[tupl
     return Counter((one.before[0], one.after[0]) for one in changed)
 
 
-async def _clicks_around(connection: Connection, wrong: list[Any], from_ms: int) -> list[Any]:
+async def _clicks_around(connection: Connection, wrong: list[Any], agents: Agents, from_ms: int) -> list[Any]:
     """The clicks of all who may be these visitors: each click may bring a name under which there are others."""
     names = _names(wrong)
     own = ([row["click_id"] for row in wrong], [row["clicked_at"] for row in wrong])
     rows: list[Any] = []
     for _ in range(CLOSURE_ROUNDS_MAX):
         columns = _columns(names)
-        rows = await connection.fetch(SQL["clicks_of_visitors"], *columns, from_ms, *own)
+        rows = await connection.fetch(SQL["clicks_of_visitors"], *columns, from_ms, *own, *agents)
         found = names | _names(rows)
         if found == names:
             break

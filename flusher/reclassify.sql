@@ -8,14 +8,12 @@ FROM clicks
 WHERE clicked_at >= $1::timestamptz AND click_class IN ('valid', 'double', 'bot') AND NOT is_deleted
 GROUP BY 1;
 
--- name: make_agents
-CREATE TEMPORARY TABLE changed_agents (user_agent text PRIMARY KEY, bot_rule text);
-
 -- name: wrong_clicks
--- The next clicks whose class is not what their user agent says. The newest minute is left to the writer, which
+-- The next clicks whose class is not what their user agent ($4, with its rule in $5) says. The newest minute is left to the writer, which
 -- remembers what it has just stored.
 SELECT k.click_id, k.clicked_at, k.partner_link_id, k.cookie_id::text AS cookie_id, k.visitor_hash
-FROM clicks k JOIN changed_agents a ON a.user_agent = coalesce(k.user_agent, '')
+FROM clicks k
+JOIN unnest($4::text[], $5::text[]) AS a (user_agent, bot_rule) ON a.user_agent = coalesce(k.user_agent, '')
 WHERE k.clicked_at >= $1::timestamptz AND k.clicked_at < now() - interval '1 minute' AND k.click_id > $2 AND NOT k.is_deleted
   AND k.click_class = ANY (CASE WHEN a.bot_rule IS NULL THEN ARRAY['bot'] ELSE ARRAY['valid', 'double'] END)
 ORDER BY k.click_id
@@ -36,7 +34,7 @@ FROM (
     SELECT c.* FROM unnest($6::bigint[], $7::timestamptz[]) AS wanted (click_id, clicked_at)
     JOIN clicks c ON c.click_id = wanted.click_id AND c.clicked_at = wanted.clicked_at
 ) AS k
-LEFT JOIN changed_agents a ON a.user_agent = coalesce(k.user_agent, '')
+LEFT JOIN unnest($8::text[], $9::text[]) AS a (user_agent, bot_rule) ON a.user_agent = coalesce(k.user_agent, '')
 WHERE k.click_class IN ('valid', 'double', 'bot') AND NOT k.is_deleted
 ORDER BY k.click_id;
 
