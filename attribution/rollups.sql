@@ -5,6 +5,10 @@
 SELECT min(stored_through) AS as_of, extract(epoch FROM clock_timestamp() - min(stored_through))::float8 AS lag_s
 FROM writer_watermarks;
 
+-- name: plan_once
+-- Planning the blocks below takes longer than running them; of the rollups alone, one plan is right for everybody.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true);
+
 -- name: links_within
 -- Links by code, partner and campaign, each NULL for any; '' is a plain link's.
 SELECT l.partner_link_id

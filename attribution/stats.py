@@ -29,7 +29,6 @@ PROPERTIES = (
 DIMENSIONS = (*PROPERTIES, *OWNERS, "class")
 CLICKS_READ_MAX = 500_000
 """A second's reading; beyond it a filter by properties of clicks must say which links are meant, or a shorter period."""
-_HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 Filters = Mapping[str, Sequence[str]]
@@ -102,13 +101,16 @@ async def _begin(
     """Find the place and decide whether the rollups know the answer."""
     filters = question.filters
     place = await place_of(connection, caller, subject, filters)
-    classes = tuple(filters.get("class") or CLASSES)
+    wanted = filters.get("class")
+    classes = CLASSES if not wanted else tuple(name for name in CLASSES if name in wanted)
     is_by_property = any(filters.get(name) for name in PROPERTIES)
     # Values of a dimension are not counted by class; the class alone is.
     is_split = bool(filters.get("class")) and any(name != "class" for name in question.breakdowns)
     asked = Answering(connection, question, place, classes, is_by_property or is_split)
     if asked.is_raw:
         await _check_bounds(asked)
+    elif not _split_hours(question.period) and not days_of(question.period).edges_from:
+        await connection.execute(SQL["plan_once"])
     return asked
 
 
@@ -152,13 +154,14 @@ def _raw_values(asked: Answering) -> tuple[Any, ...]:
 def _split_hours(period: Period) -> list[datetime]:
     """Hours (UTC) in which the period or a step begins or ends other than on the hour: half-hour time zones."""
     edges = (period.start, period.end, *period.buckets)
+    inside = [edge for edge in edges if edge.minute or edge.second or edge.microsecond]
     return sorted(
-        {_hour(edge) for edge in edges if edge != _hour(edge) and period.start <= edge <= period.end}
+        {
+            edge.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            for edge in inside
+            if period.start <= edge <= period.end
+        }
     )
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 class Days(NamedTuple):

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from bench import attribute, flush, postback, redirect
+from bench import attribute, flush, postback, redirect, stats
 
 RESULTS = Path(__file__).parent / "results"
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "postback": postback.run,
     "flush": flush.run,
     "attribute": attribute.run,
+    "stats": stats.run,
 }
 PACKAGES = (
     "uvicorn",

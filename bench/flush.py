@@ -145,13 +145,13 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
     connection = await asyncpg.connect(settings.database_url)
     await set_codecs(connection)
     try:
-        await _empty(connection)
-        await _fill(settings, clicks)
-        writer_s = await _time_writer(settings, connection, len(clicks))
+        await empty(connection)
+        await fill(settings, clicks)
+        writer_s = await time_writer(settings, connection, len(clicks))
         clicks_stored = await _rows(connection, "clicks", COLUMNS)
         cookies_stored = await _rows(connection, "cookies", COOKIE_COLUMNS)
         assert len(clicks_stored) == len(clicks)
-        await _empty(connection)
+        await empty(connection)
         clicks_s = await _time_copy(connection, "clicks", COLUMNS, clicks_stored)
         cookies_s = await _time_copy(connection, "cookies", COOKIE_COLUMNS, cookies_stored)
         return Timing(writer_s, clicks_s, cookies_s)
@@ -175,9 +175,11 @@ async def _time_copy(
     return time.perf_counter() - started
 
 
-async def _empty(connection: asyncpg.Connection) -> None:
+async def empty(connection: asyncpg.Connection) -> None:
     """Fresh tables, and enrolments for the totals to go to."""
-    await connection.execute("TRUNCATE clicks, cookies, writer_watermarks, dead_letters, click_imports")
+    await connection.execute(
+        "TRUNCATE clicks, cookies, writer_watermarks, dead_letters, click_imports, click_deltas"
+    )
     await connection.execute(
         "SET session_replication_role = replica"
     )  # enrolments alone, without their campaign
@@ -190,7 +192,7 @@ async def _empty(connection: asyncpg.Connection) -> None:
     await connection.execute("CHECKPOINT")
 
 
-async def _fill(settings: Settings, clicks: list[tuple[Any, ...]]) -> None:
+async def fill(settings: Settings, clicks: list[tuple[Any, ...]]) -> None:
     """Blocks over all shards, and yesterday's visitor secret, as on any day but the first."""
     client = redis.Redis.from_url(str(settings.redis_url))
     await client.flushdb()
@@ -203,7 +205,7 @@ async def _fill(settings: Settings, clicks: list[tuple[Any, ...]]) -> None:
     await client.aclose()
 
 
-async def _time_writer(settings: Settings, connection: asyncpg.Connection, rows: int) -> float:
+async def time_writer(settings: Settings, connection: asyncpg.Connection, rows: int) -> float:
     """Seconds the writer takes for all rows, at the pace from its first commit to its last: starting a process, reading
     its parsers and taking its leases happens once and is no part of it."""
     tune_memory()  # again: the samples are not the writer's to look through

@@ -1,0 +1,15 @@
+"""The stats bench at toy size, so that it does not rot."""
+
+from __future__ import annotations
+
+from bench.stats import ENDPOINTS, run
+from flusher import rollups
+
+
+def test_the_bench_runs(empty_database_url: str, redis_url: str) -> None:
+    result = run(
+        clicks=2_000, seconds=0.2, writer_rows=400, rounds=1, engines=(empty_database_url, redis_url)
+    )
+    assert all(result[f"{name}: p99 ms"] > 0 for name in ENDPOINTS)
+    assert result["times faster"] > 0 and result["writer ratio"] > 0
+    assert rollups.is_counted
