@@ -158,9 +158,11 @@ async def _write_for(settings: Settings, seconds: float) -> None:
     """A writer that is cut off in the middle of whatever it does; its lease is gone at once."""
     writer = asyncio.create_task(write(settings, asyncio.Event()))
     await asyncio.sleep(seconds)
-    while not writer.done():  # a cancellation that meets a reply on its way is lost; the next one is not
-        writer.cancel()
-        await asyncio.wait([writer], timeout=0.2)
+    while not writer.done():
+        # each of its tasks, again and again: a cancellation that meets a reply on its way can be lost
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0.05)
     await asyncio.gather(writer, return_exceptions=True)
 
 
