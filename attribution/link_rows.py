@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from attribution.link_fields import LinkChanges, Policy, Rule
+from schema.links import short_url
 from schema.urls import compose_full_url
 
 _UTM_ORDER = {"utm_source": 0, "utm_medium": 1, "utm_campaign": 2, "utm_term": 3, "utm_content": 4}
@@ -90,7 +90,7 @@ def link_body(row: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     body = {
         "link_id": row["partner_link_id"],
         "code": row["short_code"],
-        "short_url": f"{policy.door_url}/{quote(row['short_code'], safe='/')}",
+        "short_url": short_url(policy.door_url, row["short_code"]),
         "full_url": row["full_url"],
         "label": row["link_label"],
         "rules": given_rules(orjson.loads(row["rules"])),
