@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query
 from attribution.api.exports import Listing, stream
 from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
 from attribution.api.tenancy import Asking, Tenancy
-from attribution.link_fields import MOMENT_MAX, MOMENT_MIN
+from attribution.link_fields import INT_MAX, MOMENT_MAX, MOMENT_MIN
 from attribution.outcome_body import STATES
 from attribution.periods import moment_of
 from attribution.stats import freshness
@@ -46,6 +46,8 @@ Rows = Annotated[
 ]
 Moment = Annotated[str | None, Query(max_length=40, description="Date or RFC 3339 time.")]
 Code = Annotated[str | None, Query(max_length=255, description="Only those of this code.")]
+Partner = Annotated[int | None, Query(ge=1, le=INT_MAX, description="Only those of this partner.")]
+Campaign = Annotated[int | None, Query(ge=1, le=INT_MAX, description="Only those of this campaign.")]
 Accept = Annotated[
     str | None,
     Header(max_length=1000, description=f"`{JSON}`, `{CSV}` or `{NDJSON}`; the last two are streams."),
@@ -63,11 +65,15 @@ async def get_clicks(
     start: Moment = None,
     end: Moment = None,
     link: Code = None,
+    partner: Partner = None,
+    campaign: Campaign = None,
     accept: Accept = None,
 ) -> Any:
     """Clicks of every class, newest first. A click id is a decimal string: it is larger than JavaScript counts."""
-    values = (*_place(asking, cursor, start, end, link), None)
-    listing = Listing("clicks", SQL["list_clicks"], values, CLICK_COLUMNS, _click)
+    links = (_code(asking, link), partner, campaign)
+    is_of_links = any(one is not None for one in links)
+    statement, more = (SQL["list_clicks_of_links"], links) if is_of_links else (SQL["list_clicks"], ())
+    listing = Listing("clicks", statement, (*_place(cursor, start, end), None, *more), CLICK_COLUMNS, _click)
     return await _answer(asking, listing, wanted_format(accept), limit, "click_id")
 
 
@@ -80,36 +86,36 @@ async def get_conversions(
     end: Moment = None,
     link: Code = None,
     status: Literal["pending", "approved", "rejected", "paid"] | None = None,
+    partner: Partner = None,
+    campaign: Campaign = None,
     accept: Accept = None,
 ) -> Any:
-    """Conversions, the newest recorded first; start and end are about when they occurred. A partner sees its own part
-    of the commission."""
-    values = (*_place(asking, cursor, start, end, link), None, status)
+    """Conversions, the newest recorded first; start and end are about when they occurred. A partner, and who asks with
+    `partner`, sees that partner's part of the commission."""
+    values = (*_place(cursor, start, end), None, _code(asking, link), status, partner, campaign)
     listing = Listing("conversions", SQL["list_conversions"], values, CONVERSION_COLUMNS, _conversion)
     return await _answer(asking, listing, wanted_format(accept), limit, "conversion_event_id")
 
 
-def _place(
-    asking: Tenancy, cursor: str | None, start: str | None, end: str | None, link: str | None
-) -> tuple[int, datetime, datetime, str | None]:
-    """Where to begin, the half-open period (open by default), and the code."""
+def _place(cursor: str | None, start: str | None, end: str | None) -> tuple[int, datetime, datetime]:
+    """Where to begin, and the half-open period (open by default)."""
     since = moment_of("start", start) if start else MOMENT_MIN
     until = moment_of("end", end) if end else MOMENT_MAX
-    code = None if link is None else asking.policy.normal(link.replace("\x00", ""))
-    before = min(int(cursor), ID_MAX) if cursor else ID_MAX
-    return before, since, until, code
+    return min(int(cursor), ID_MAX) if cursor else ID_MAX, since, until
+
+
+def _code(asking: Tenancy, link: str | None) -> str | None:
+    return None if link is None else asking.policy.normal(link.replace("\x00", ""))
 
 
 async def _answer(asking: Tenancy, listing: Listing, media_type: str, limit: int | None, key: str) -> Any:
     """A page, or the stream of all rows."""
-    before, since, until, code, _limit, *more = listing.values
+    before, since, until, _limit, *more = listing.values
     if media_type != JSON:
-        return await stream(
-            asking, listing._replace(values=(before, since, until, code, limit, *more)), media_type
-        )
+        return await stream(asking, listing._replace(values=(before, since, until, limit, *more)), media_type)
     rows_max = limit or PAGE_ROWS
     async with asking.transaction() as connection:
-        rows = await connection.fetch(listing.statement, before, since, until, code, rows_max, *more)
+        rows = await connection.fetch(listing.statement, before, since, until, rows_max, *more)
         fresh = await freshness(connection)
     items = [listing.shown(row) for row in rows]
     following = str(items[-1][key]) if len(items) == rows_max else None

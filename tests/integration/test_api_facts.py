@@ -77,6 +77,37 @@ def test_conversions_are_listed_with_their_money(play: Play) -> None:  # noqa: F
     play(scenario)
 
 
+def test_clicks_and_conversions_of_one_link_partner_or_campaign(play: Play) -> None:  # noqa: F811
+    async def scenario(world: World) -> None:
+        await world.admin.post("/v1/links", json={"campaign_partner_id": 1, "code": "own"})
+        await world.admin.post("/v1/links", json={"destination_url": "https://x.example", "code": "plain"})
+        await add_clicks(world.connection, 1, NOW, 30)
+        await add_clicks(world.connection, 2, NOW, 20)
+        for filters, count in (("link=plain", 20), ("partner=1", 30), ("campaign=1", 30), ("partner=2", 0)):
+            clicks = (await world.admin.get(f"/v1/clicks?{filters}")).json()["clicks"]
+            assert len(clicks) == count, filters
+            numbers = [int(click["click_id"]) for click in clicks]
+            assert numbers == sorted(numbers, reverse=True)
+        page = (await world.admin.get("/v1/clicks?partner=1&limit=12")).json()
+        rest = (await world.admin.get(f"/v1/clicks?partner=1&cursor={page['next_cursor']}")).json()["clicks"]
+        assert len({click["click_id"] for click in [*page["clicks"], *rest]}) == 30
+        assert (await world.other.get("/v1/clicks?partner=1")).json()["clicks"] == []
+        await add_sale(world.connection, 1, "100")
+        await world.connection.execute(
+            """INSERT INTO conversion_credits (conversion_event_id, partner_id, campaign_version_id, amount, currency,
+                   touches)
+               SELECT conversion_event_id, 1, 1, 4, 'USD', 1 FROM conversion_events"""
+        )
+        for filters, commission in (("partner=1", "4.00"), ("campaign=1", "10.00")):
+            (sale,) = (await world.vendor.get(f"/v1/conversions?{filters}")).json()["conversions"]
+            assert sale["commission"] == commission
+        for filters in ("partner=2", "campaign=2", "partner=1&status=paid"):
+            assert (await world.admin.get(f"/v1/conversions?{filters}")).json()["conversions"] == []
+        assert "partner" in errors(await world.admin.get("/v1/conversions?partner=0"))
+
+    play(scenario)
+
+
 def test_no_more_exports_at_once_than_there_are_connections_for(play: Play) -> None:  # noqa: F811
     async def scenario(world: World) -> None:
         for _ in range(exports.EXPORTS_MAX):
