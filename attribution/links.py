@@ -166,10 +166,9 @@ async def list_links(
     policy: Policy,
     after: int,
     limit: int,
-    campaign_partner_id: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The caller's links behind `after` in the order they were made."""
-    rows = await connection.fetch(SQL["list_links"], after, limit, campaign_partner_id)
+    """All links behind `after` in the order they were made."""
+    rows = await connection.fetch(SQL["list_links"], after, limit)
     return [link_body(dict(row), policy) for row in rows]
 
 

@@ -35,9 +35,18 @@ SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.de
        l.max_clicks, l.fallback_url, l.redirect_status, l.is_disabled, l.created_at, l.updated_at
 FROM partner_links l
 WHERE l.partner_link_id > $1 AND NOT l.is_deleted
-  AND ($3::int IS NULL OR l.campaign_partner_id = $3)
 ORDER BY l.partner_link_id
 LIMIT $2;
+
+-- name: find_links
+-- The function finds numbers by index; here the policies decide again, and $7 is the order.
+SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.destination_url, l.full_url,
+       l.link_label, l.rules, l.utm_params, l.custom_params, l.forward_query, l.starts_at, l.expires_at,
+       l.max_clicks, l.fallback_url, l.redirect_status, l.is_disabled, l.created_at, l.updated_at
+FROM find_links($1, $2, $3, $4, $5, $6, $7, $8) AS found (partner_link_id)
+JOIN partner_links l USING (partner_link_id)
+WHERE NOT l.is_deleted
+ORDER BY CASE WHEN $7 THEN -l.partner_link_id ELSE l.partner_link_id END;
 
 -- name: links_by_codes
 SELECT l.partner_link_id, l.short_code, l.campaign_partner_id, l.vendor_id, l.destination_url, l.full_url,

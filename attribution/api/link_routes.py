@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from attribution.api.code_paths import link_path
@@ -13,7 +13,8 @@ from attribution.api.tenancy import Asking
 from attribution.link_bulk import ITEMS_MAX, create_links
 from attribution.link_etags import etag_of, is_matched
 from attribution.link_fields import INT_MAX, LinkChanges, NewLink, Rule
-from attribution.links import create_link, delete_link, edit_link, get_link, list_links
+from attribution.link_search import LinkSearch, Order, Standing, find_links
+from attribution.links import create_link, delete_link, edit_link, get_link
 
 router = APIRouter(tags=["links"])
 
@@ -117,16 +118,46 @@ async def post_links(asking: Asking, many: ManyLinks) -> dict[str, Any]:
     return {"created": sum(result["status"] == 201 for result in results), "results": results}
 
 
+def search_asked(
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="Words looked for: each must begin a word of the link's code, label or destination. Case does "
+            "not matter; a whole short URL finds its link.",
+            examples=["summer shoes"],
+        ),
+    ] = None,
+    campaign: Annotated[
+        int | None, Query(ge=1, le=INT_MAX, description="Only links of this campaign.")
+    ] = None,
+    partner: Annotated[int | None, Query(ge=1, le=INT_MAX, description="Only links of this partner.")] = None,
+    campaign_partner_id: Annotated[
+        int | None, Query(ge=1, le=INT_MAX, description="Only links of this enrolment.")
+    ] = None,
+    status: Annotated[
+        Standing | None,
+        Query(
+            description="How they stand now: `disabled`, `expired`, `scheduled` (not started yet) or `active`."
+        ),
+    ] = None,
+    order: Annotated[Order, Query(description="A cursor goes with the order it came in.")] = "oldest",
+) -> LinkSearch:
+    """What is looked for; all conditions given must hold."""
+    return LinkSearch(q, campaign, partner, campaign_partner_id, status, order)
+
+
 @router.get("/v1/links", responses={200: {"model": LinkPage}})
 async def get_links(
     asking: Asking,
+    search: Annotated[LinkSearch, Depends(search_asked)],
     limit: Limit = 100,
     cursor: Cursor = None,
-    campaign_partner_id: Annotated[int | None, Query(ge=1, le=INT_MAX)] = None,
 ) -> dict[str, Any]:
-    """The caller's links, oldest first."""
+    """The caller's links, or those that match, a page at a time."""
+    beyond = None if cursor is None else cursor_number(cursor)
     async with asking.transaction() as connection:
-        links = await list_links(connection, asking.policy, cursor_number(cursor), limit, campaign_partner_id)
+        links = await find_links(connection, asking.policy, search, beyond, limit)
     return {"links": links, "next_cursor": next_cursor(links, limit, "link_id")}
 
 
