@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from redirector.decision import Outcome
 from redirector.entrance import Entrance
+from redirector.protocol import RedirectHeads
 from redirector.recorder import NotKept
 from redirector.redirect import Answer, Redirector, unavailable
-from redirector.visitor import Network, Visit
+from redirector.usual_get import Reader
+from redirector.visitor import Network, Visit, read_fields
 from schema import metrics
 from schema.settings import Settings
 
@@ -67,6 +69,8 @@ class DoorApp:
         intake: Entrance,
     ) -> None:
         self.redirector = redirector
+        self.reader = Reader()
+        self.heads = RedirectHeads(redirector.steady_headers)
         self.tally = tally
         self.trusted: tuple[Network, ...] = settings.trusted_networks
         self._rooms: ASGIApp = _rooms(settings, is_ready)
@@ -81,40 +85,33 @@ class DoorApp:
         if path in FIXED or path.startswith(ROOMS):
             await (self.intake if path in INTAKE else self._rooms)(scope, receive, send)
             return
-        await self._redirect(path[1:], scope, send)
-
-    async def _redirect(self, code: str, scope: Scope, send: Send) -> None:
         started = time.perf_counter()
-        method = scope["method"]
-        if method == "GET":
-            visit = self._visit(scope)
-            plain = self.redirector.answer_plainly(code, visit)
-            if plain is None:
-                answer = await self.redirector.answer(code, visit, is_head=False)
-            else:
-                answer, acknowledgement = plain
-                try:
-                    await acknowledgement
-                except NotKept:
-                    answer = unavailable()
-        elif method == "HEAD":
-            answer = await self.redirector.answer(code, self._visit(scope), is_head=True)
-        else:
-            answer = _method_answer(method)
+        answer = await self._answer(path[1:], scope)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         self.tally.add(answer.outcome, time.perf_counter() - started)
 
-    def _visit(self, scope: Scope) -> Visit:
+    async def _answer(self, code: str, scope: Scope) -> Answer:
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            return _method_answer(method)
         client = scope["client"]
-        is_https = scope["scheme"] == "https"
-        return Visit(
-            scope["headers"],
+        visit = Visit(
+            read_fields(scope["headers"]),
             client and client[0],
             scope["query_string"],
-            is_https=is_https,
+            is_https=scope["scheme"] == "https",
             trusted=self.trusted,
         )
+        plain = self.redirector.redirect_plainly(code, visit) if method == "GET" else None
+        if plain is None:
+            return await self.redirector.answer(code, visit, is_head=method == "HEAD")
+        redirect, click = plain
+        try:
+            await self.redirector.recorder.keep(click)
+        except NotKept:
+            return unavailable()
+        return self.redirector.answer_with(redirect)
 
 
 def _method_answer(method: str) -> Answer:

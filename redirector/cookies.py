@@ -58,10 +58,7 @@ def max_age_s(now_s: int, until_s: int, window_days: int) -> int:
 
 def write_cookie(
     cookie_id: str, now_s: int, age_s: int, policy: CookiePolicy, *, is_secure: bool
-) -> list[tuple[bytes, bytes]]:
-    """The two Set-Cookie headers."""
+) -> tuple[str, str]:
+    """The values of the two Set-Cookie headers."""
     scope = policy.scope(age_s, is_secure=is_secure)
-    return [
-        (b"set-cookie", f"{policy.name}={cookie_id}{scope}".encode("ascii")),
-        (b"set-cookie", f"{policy.until_name}={now_s + age_s}{scope}".encode("ascii")),
-    ]
+    return f"{policy.name}={cookie_id}{scope}", f"{policy.until_name}={now_s + age_s}{scope}"

@@ -23,7 +23,7 @@ from redirector.app import DoorApp, Tally
 from redirector.appender import Appender
 from redirector.entrance import Entrance
 from redirector.link_cache import LinkCache
-from redirector.protocol import DoorProtocol
+from redirector.protocol import AsgiProtocol, FastProtocol, sweep
 from redirector.recorder import Recorder
 from redirector.redirect import Caps, Redirector
 from redirector.snapshot import SNAPSHOT_PERIOD_S, read_snapshots, write_snapshot
@@ -153,6 +153,12 @@ class DoorServer(uvicorn.Server):
         gc.freeze()
         gc.set_threshold(*COLLECT_AT)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: what uvicorn does, and once a second a sweep over the connections."""
+        if counter % 10 == 0:
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is in flight, then stop the door."""
         await super().shutdown(sockets)
@@ -169,7 +175,7 @@ async def _serve(settings: Settings, sock: socket.socket, slot: int) -> None:
     door = Door(settings, slot)
     config = uvicorn.Config(
         door.app,
-        http=DoorProtocol if settings.front_end == "fast" else "httptools",
+        http=FastProtocol if settings.front_end == "fast" else AsgiProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -12,7 +12,7 @@ from redirector.cookies import CookiePolicy, max_age_s, read_cookie, write_cooki
 from redirector.decision import STATUS, CachedLink, Outcome, choose, has_fallback, stop
 from redirector.destination import Destination
 from redirector.link_cache import LinkCache
-from redirector.recorder import Acknowledgement, NotKept, Recorder
+from redirector.recorder import Event, NotKept, Recorder
 from redirector.traits import Traits, macro_value
 from redirector.visitor import Visit
 from redirector.worker_number import WorkerNumber
@@ -43,6 +43,17 @@ class Answer:
         self.body = body
 
 
+class Redirect:
+    """The way on for one visitor; `cookies` are the values of Set-Cookie headers."""
+
+    __slots__ = ("cookies", "location", "status")
+
+    def __init__(self, status: int, location: str, cookies: tuple[str, ...]) -> None:
+        self.status = status
+        self.location = location
+        self.cookies = cookies
+
+
 class Redirector:
     """The path of every redirect. One per door process."""
 
@@ -56,7 +67,7 @@ class Redirector:
         countries: Countries,
     ) -> None:
         self._links = links
-        self._recorder = recorder
+        self.recorder = recorder
         self._number = number
         self._caps = caps
         self._countries = countries
@@ -64,16 +75,16 @@ class Redirector:
         self._cookie = CookiePolicy(settings.cookie_name, settings.cookie_domain)
         self._is_case_sensitive = settings.code_case == "sensitive"
         self._is_prefetch_refused = settings.prefetch == "refuse"
-        self._steady_headers: Headers = [
+        self.steady_headers: Headers = [
             (b"cache-control", b"private, no-store"),
             (b"referrer-policy", settings.referrer_policy.encode("ascii")),
             (b"x-robots-tag", b"noindex"),
             (b"content-length", b"0"),
         ]
 
-    def answer_plainly(self, code: str, visit: Visit) -> tuple[Answer, Acknowledgement] | None:
-        """The answer to the common request, a visitor's GET of a cached link that is open to everybody, and what to
-        await before it is sent. None for every other request, which `answer` can answer. Waits for nothing itself."""
+    def redirect_plainly(self, code: str, visit: Visit) -> tuple[Redirect, Event] | None:
+        """The way on for the common request, a visitor's GET of a cached link that is open to everybody, and the
+        click that `recorder` must keep before it is sent. None for every other request, which `answer` can answer."""
         cached = self._links.get(code)
         if cached is None or not cached.is_always_open or visit.is_prefetch or is_crawler(visit.user_agent):
             return None
@@ -81,8 +92,14 @@ class Redirector:
         if minter is None:
             return None
         click_id = minter.mint()
-        answer, cookie_id = self._redirect(cached, visit, click_id, is_visitor=True)
-        return answer, self._recorder.keep(_event(click_id, cached, cookie_id, KIND_CLICK, visit))
+        redirect, cookie_id = self._redirect(cached, visit, click_id, is_visitor=True)
+        return redirect, _event(click_id, cached, cookie_id, KIND_CLICK, visit)
+
+    def answer_with(self, redirect: Redirect) -> Answer:
+        """The answer that sends a visitor on."""
+        headers = [*self.steady_headers, (b"location", redirect.location.encode("ascii"))]
+        headers += [(b"set-cookie", cookie.encode("ascii")) for cookie in redirect.cookies]
+        return Answer(redirect.status, headers, Outcome.REDIRECT)
 
     async def answer(self, code: str, visit: Visit, *, is_head: bool) -> Answer:
         """What this visitor gets. Never raises for anything a visitor can send."""
@@ -102,10 +119,10 @@ class Redirector:
                     return await self._fall_back(
                         cached, outcome, visit, click_id, _kind(visit, is_head=is_head)
                     )
-            answer, cookie_id = self._redirect(cached, visit, click_id, is_visitor=is_visitor)
+            redirect, cookie_id = self._redirect(cached, visit, click_id, is_visitor=is_visitor)
             kind = KIND_CLICK if is_visitor else _kind(visit, is_head=is_head)
-            await self._recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
-            return answer
+            await self.recorder.keep(_event(click_id, cached, cookie_id, kind, visit))
+            return self.answer_with(redirect)
         except (NotKept, *UNREACHABLE):
             return unavailable()
 
@@ -133,18 +150,18 @@ class Redirector:
 
     def _redirect(
         self, cached: CachedLink, visit: Visit, click_id: int, *, is_visitor: bool
-    ) -> tuple[Answer, str | None]:
-        """The answer that sends a visitor of an open link on, and the cookie id its click carries."""
+    ) -> tuple[Redirect, str | None]:
+        """The way on for a visitor of an open link, and the cookie id its click carries."""
         now_ms = click_ms(click_id)
         cookie_id, until_s = read_cookie(visit.cookies, self._cookie) if visit.cookies else (None, 0)
         location = self._location(cached, visit, click_id, now_ms, cookie_id)
-        headers = [*self._steady_headers, (b"location", location.encode("ascii"))]
+        cookies: tuple[str, ...] = ()
         if is_visitor:
             cookie_id = cookie_id or self._cookie_ids.mint(now_ms)
             now_s = now_ms // 1000
             age_s = max_age_s(now_s, until_s, cached.link.window_days)
-            headers += write_cookie(cookie_id, now_s, age_s, self._cookie, is_secure=visit.is_https)
-        return Answer(cached.link.redirect_status, headers, Outcome.REDIRECT), cookie_id
+            cookies = write_cookie(cookie_id, now_s, age_s, self._cookie, is_secure=visit.is_https)
+        return Redirect(cached.link.redirect_status, location, cookies), cookie_id
 
     async def _fall_back(
         self, cached: CachedLink, outcome: Outcome, visit: Visit, click_id: int, kind: int
@@ -153,9 +170,9 @@ class Redirector:
         without cookie or click id: it can never earn credit."""
         if not (cached.fallback and has_fallback(outcome)):
             return _refusal(outcome)
-        headers = [*self._steady_headers, (b"location", escape_unsafe(cached.fallback).encode("ascii"))]
+        headers = [*self.steady_headers, (b"location", escape_unsafe(cached.fallback).encode("ascii"))]
         kind = KIND_FALLBACK if kind == KIND_CLICK else kind
-        await self._recorder.keep(_event(click_id, cached, None, kind, visit))
+        await self.recorder.keep(_event(click_id, cached, None, kind, visit))
         return Answer(302, headers, Outcome.FALLBACK)
 
     async def _stop(self, cached: CachedLink, now_ms: int, *, is_visitor: bool) -> Outcome | None:
@@ -203,9 +220,7 @@ def _kind(visit: Visit, *, is_head: bool) -> int:
     return KIND_HEAD if is_head else KIND_PREFETCH if visit.is_prefetch else KIND_CLICK
 
 
-def _event(
-    click_id: int, cached: CachedLink, cookie_id: str | None, kind: int, visit: Visit
-) -> tuple[object, ...]:
+def _event(click_id: int, cached: CachedLink, cookie_id: str | None, kind: int, visit: Visit) -> Event:
     """The click in `ClickEvent` order."""
     link = cached.link
     return (

@@ -1,4 +1,4 @@
-"""Reads a visitor out of a request: raw header pairs in, one `Visit` out. Pure; both front ends call it.
+"""Reads a visitor out of a request: header fields in, one `Visit` out. Pure; both front ends call it.
 
 The client address is the peer's unless the peer is a trusted proxy; then `Forwarded` (RFC 7239) or, where absent,
 `X-Forwarded-For` is walked from the right over trusted hops. IPv4-mapped IPv6 addresses are folded to IPv4.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from schema.events import LANGUAGE_CHARS_MAX, REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
@@ -17,10 +18,52 @@ HOPS_MAX = 32
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_PREFETCH = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
-_LISTS = {b"cookie": b"; ", b"forwarded": b", ", b"x-forwarded-for": b", ", b"x-forwarded-proto": b", "}
+FIELDS: dict[bytes, int | None] = {
+    b"user-agent": USER_AGENT_CHARS_MAX,
+    b"referer": REFERRER_CHARS_MAX,
+    b"accept-language": LANGUAGE_CHARS_MAX,
+    b"cookie": None,
+    b"forwarded": None,
+    b"x-forwarded-for": None,
+    b"x-forwarded-proto": None,
+    b"sec-purpose": None,
+    b"purpose": None,
+    b"x-purpose": None,
+    b"x-moz": None,
+    b"prefer": None,
+}
+"""The header fields the door reads, with the most characters kept of what is stored. The others are passed by."""
+PREFETCH = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
+_LISTS = {b"cookie": "; ", b"forwarded": ", ", b"x-forwarded-for": ", ", b"x-forwarded-proto": ", "}
+"""HeaderFields whose lines make one list when they come several times (RFC 9110 section 5.3); of others the last counts."""
+
 _FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("?)([^";,]+)\1', re.IGNORECASE)
 _FORWARDED_PROTO = re.compile(r'(?:^|;)\s*proto\s*=\s*"?([a-z]+)', re.IGNORECASE)
+
+
+HeaderFields = dict[bytes, str]
+"""What `FIELDS` names of a request's headers, as text."""
+
+
+def read_fields(headers: Iterable[tuple[bytes, bytes]]) -> HeaderFields:
+    """The fields of a request, from raw header pairs with names in lower case."""
+    fields: HeaderFields = {}
+    for name, value in headers:
+        if name in FIELDS:
+            text = field_text(name, value)
+            fields[name] = fields[name] + _LISTS[name] + text if name in fields and name in _LISTS else text
+    return fields
+
+
+def field_text(name: bytes, value: bytes) -> str:
+    """One field as text. What is stored becomes UTF-8, other bytes U+FFFD, and is cut; what PostgreSQL cannot hold
+    is the writer's to drop."""
+    chars_max = FIELDS[name]
+    if chars_max is None:
+        return value.decode("latin-1")
+    if value.isascii():
+        return value[:chars_max].decode("ascii")
+    return value.decode("utf-8", "replace")[:chars_max]
 
 
 class Visit:
@@ -30,39 +73,36 @@ class Visit:
 
     def __init__(
         self,
-        headers: list[tuple[bytes, bytes]],
+        fields: HeaderFields,
         peer: str | None,
         query: bytes,
         *,
         is_https: bool = False,
         trusted: tuple[Network, ...] = (),
     ) -> None:
-        found = dict(headers)
-        if len(found) != len(headers):
-            _join_repeated(found, headers)
-        get = found.get
+        get = fields.get
         self.query = query.decode("ascii") if query.isascii() else _percent_encode(query)
-        self.user_agent = _text(get(b"user-agent", b""), USER_AGENT_CHARS_MAX)
-        self.referrer = _text(get(b"referer", b""), REFERRER_CHARS_MAX)
-        self.language = _text(get(b"accept-language", b""), LANGUAGE_CHARS_MAX)
-        self.cookies = get(b"cookie", b"").decode("latin-1")
-        self.is_prefetch = not _PREFETCH.isdisjoint(found) and _is_prefetch(found)
+        self.user_agent = get(b"user-agent", "")
+        self.referrer = get(b"referer", "")
+        self.language = get(b"accept-language", "")
+        self.cookies = get(b"cookie", "")
+        self.is_prefetch = not PREFETCH.isdisjoint(fields) and _is_prefetch(fields)
         self.ip = peer and fold_address(peer)
         self.is_https = is_https
         if trusted and self.ip and is_trusted(self.ip, trusted):
-            self._believe_proxy(found, trusted)
+            self._believe_proxy(fields, trusted)
 
-    def _believe_proxy(self, found: dict[bytes, bytes], trusted: tuple[Network, ...]) -> None:
+    def _believe_proxy(self, fields: HeaderFields, trusted: tuple[Network, ...]) -> None:
         """Take address and scheme from the headers a trusted proxy added."""
-        forwarded = found.get(b"forwarded", b"").decode("latin-1")
+        forwarded = fields.get(b"forwarded", "")
         if forwarded:
             elements = forwarded.split(",")
             hops = [match.group(2) if (match := _FORWARDED_FOR.search(item)) else "" for item in elements]
             proto = _FORWARDED_PROTO.search(elements[-1])
             scheme = proto.group(1) if proto else ""
         else:
-            hops = found.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-            scheme = found.get(b"x-forwarded-proto", b"").decode("latin-1").rpartition(",")[2]
+            hops = fields.get(b"x-forwarded-for", "").split(",")
+            scheme = fields.get(b"x-forwarded-proto", "").rpartition(",")[2]
         for hop in reversed(hops[-HOPS_MAX:]):
             address = fold_address(_bare_address(hop))
             if address is None:
@@ -74,32 +114,20 @@ class Visit:
             self.is_https = scheme.strip().lower() == "https"
 
 
-def _join_repeated(found: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> None:
-    """Make one list of header lines that came several times (RFC 9110 section 5.3)."""
-    for name, glue in _LISTS.items():
-        if name in found:
-            found[name] = glue.join(value for given, value in headers if given == name)
-
-
-def _text(value: bytes, chars_max: int) -> str:
-    """A header as text; bytes that are not UTF-8 become U+FFFD. The writer drops what PostgreSQL cannot hold."""
-    if value.isascii():
-        return value[:chars_max].decode("ascii")
-    return value.decode("utf-8", "replace")[:chars_max]
-
-
 def _percent_encode(query: bytes) -> str:
     """A query with its bytes above ASCII percent-encoded, the rest untouched."""
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in query)
 
 
-def _is_prefetch(found: dict[bytes, bytes]) -> bool:
+def _is_prefetch(fields: HeaderFields) -> bool:
     """Whether a browser is only guessing that its user may come (WICG nav-speculation, and older headers)."""
-    purpose = found.get(b"sec-purpose", b"") + found.get(b"purpose", b"") + found.get(b"x-purpose", b"")
-    if purpose:
-        lowered = purpose.lower()
-        return b"prefetch" in lowered or b"prerender" in lowered or b"preview" in lowered
-    return b"x-moz" in found and found[b"x-moz"].lower() == b"prefetch"
+    purpose = " ".join(fields.get(name, "") for name in (b"sec-purpose", b"purpose", b"x-purpose")).lower()
+    return (
+        "prefetch" in purpose
+        or "prerender" in purpose
+        or "preview" in purpose
+        or fields.get(b"x-moz", "").lower() == "prefetch"
+    )
 
 
 def _bare_address(hop: str) -> str:

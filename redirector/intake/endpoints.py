@@ -38,8 +38,8 @@ from redirector.intake.reports import (
     refund_of,
 )
 from redirector.intake.request import Request
-from redirector.recorder import Acknowledgement, NotKept, Recorder
-from redirector.visitor import Network, Visit
+from redirector.recorder import NotKept, Recorder
+from redirector.visitor import HeaderFields, Network, Visit, read_fields
 from schema import metrics
 from schema.conversions import REFUSED, REPORTS_MAX, Event
 from schema.ids import CookieIdMinter, wall_clock_ms
@@ -78,14 +78,12 @@ class Endpoints:
             raise Refusal(refused(given.faults))
         return await self._take([event], wait_s, is_list=False)
 
-    def postback_plainly(
-        self, query: bytes, headers: Sequence[tuple[bytes, bytes]]
-    ) -> tuple[Answer, Acknowledgement] | None:
+    def postback_plainly(self, query: bytes, fields: HeaderFields) -> tuple[Answer, Event] | None:
         """The same at once, for the common case: a key we hold, nothing wrong, nobody who waits for the outcome.
 
-        The answer counts once the acknowledgement is there. None: not the common case, nothing was done.
+        The answer counts once the event is kept. None: not the common case, nothing was done.
         """
-        if any(name == b"prefer" for name, _ in headers):
+        if b"prefer" in fields:
             return None
         given = read_postback(query)
         vendor = self._credentials.held(given.key) if given.key and given.signature is None else None
@@ -94,7 +92,7 @@ class Endpoints:
         event = _read_given(given, Desk(vendor, wall_clock_ms(), self._mint))
         if given.faults:
             return None
-        return json_answer(202, _accepted(event)), self._recorder.keep(event)
+        return json_answer(202, _accepted(event)), event
 
     async def pixel(self, request: Request) -> Answer:
         """`/-/px.gif`: a postback by the buyer's own browser. Always the same picture, whatever happens."""
@@ -131,7 +129,8 @@ class Endpoints:
     def _add_visitor(self, given: Postback, request: Request) -> None:
         """What the browser itself tells: our cookie, where it sends one, its address and its name."""
         client = request.scope["client"]
-        visit = Visit(request.scope["headers"], client[0] if client else None, b"", trusted=self._trusted)
+        fields = read_fields(request.scope["headers"])
+        visit = Visit(fields, client[0] if client else None, b"", trusted=self._trusted)
         cookie_id, _ = read_cookie(visit.cookies, self._cookie)
         told = {"cookie_id": cookie_id, "ip": visit.ip, "user_agent": visit.user_agent or None}
         for name, value in told.items():

@@ -6,7 +6,7 @@ and a spool of their own, so that neither can push the other out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,10 +21,11 @@ from redirector.intake.credentials import Credentials
 from redirector.intake.endpoints import Endpoints
 from redirector.intake.outcomes import Outcomes
 from redirector.intake.request import Gone, Request, read_request
-from redirector.recorder import REPORTS, Acknowledgement, NotKept, Recorder
+from redirector.recorder import REPORTS, NotKept, Recorder
 from redirector.spool import Spool
+from redirector.visitor import HeaderFields
 from schema import keys, metrics
-from schema.conversions import BLOCK_EVENTS_MAX
+from schema.conversions import BLOCK_EVENTS_MAX, Event
 from schema.redis_client import UNREACHABLE, RedisClient
 from schema.settings import Settings
 
@@ -100,15 +101,13 @@ class IntakeRoom:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
-    def answer_plainly(
-        self, query: bytes, headers: Sequence[tuple[bytes, bytes]]
-    ) -> tuple[Answer, Acknowledgement] | None:
-        """A postback's answer without ASGI, where it is as usual; see `Endpoints.postback_plainly`."""
-        return self._endpoints.postback_plainly(query, headers)
+    def answer_plainly(self, query: bytes, fields: HeaderFields) -> tuple[Answer, Event] | None:
+        """A postback's answer without ASGI, where it is as usual, and what `recorder` must keep before it is sent."""
+        return self._endpoints.postback_plainly(query, fields)
 
-    def told(self, acknowledgement: Acknowledgement, answer: Answer) -> Answer:
+    def told(self, error: NotKept | None, answer: Answer) -> Answer:
         """What a plain postback is answered in the end; counted."""
-        if acknowledgement.exception() is not None:
+        if error is not None:
             answer = unavailable(NOT_KEPT)
         self._count(POSTBACK_PATH, answer.status)
         return answer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirector.visitor import HOPS_MAX, Visit, fold_address
+from redirector.visitor import HOPS_MAX, Visit, fold_address, read_fields
 from schema.events import REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX
 
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:ffff::/48"))
@@ -16,7 +16,7 @@ TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:ff
 
 def visit(*headers: tuple[str, str], peer: str = "10.0.0.1", query: bytes = b"") -> Visit:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    return Visit(raw, peer, query, trusted=TRUSTED)
+    return Visit(read_fields(raw), peer, query, trusted=TRUSTED)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_text_is_cut_to_named_limits() -> None:
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_any_header_bytes_are_text(user_agent: bytes, query: bytes) -> None:
     """No byte a client can send raises, and the query stays ASCII."""
-    found = Visit([(b"user-agent", user_agent), (b"cookie", user_agent)], "1.2.3.4", query)
+    found = Visit(read_fields([(b"user-agent", user_agent), (b"cookie", user_agent)]), "1.2.3.4", query)
     found.user_agent.encode("utf-8")
     assert found.query.isascii()
 
