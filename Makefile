@@ -39,11 +39,11 @@ check: setup  ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup-run  ## measure the door and the writer beside their baselines
+bench: setup  ## measure everything beside its baselines; results and charts in bench/results
 	$(BIN)/python -m bench
 
 requirements: setup  ## pin the requirements anew
-	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header --extra bench -o requirements.txt pyproject.toml
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header -o requirements.txt pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header --extra bench --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 	echo uv | $(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -o requirements-uv.txt -
 

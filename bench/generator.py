@@ -1,7 +1,8 @@
-"""Load: keep-alive connections that ask for short links, or report conversions, as fast as they are answered.
+"""Load: keep-alive connections that ask for short links, or report conversions, as fast as they are answered
+(`saturate`) or at a constant rate (`pace`).
 
-wrk where it is installed (`make bench` installs it as root), else a small generator of ours, which is slower than
-the fastest servers it measures; the result says which it was. Both send a browser's headers and follow nothing.
+Saturation is wrk's where it is installed, else our own generator's, which is slower than the fastest servers it
+measures; the result says which it was. Both send a browser's headers and follow nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
+from bench.pace import Paced
+
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 HEADERS = {
     "User-Agent": BROWSER,
@@ -21,56 +26,32 @@ HEADERS = {
     "Accept-Language": "en-GB,en;q=0.9",
     "Referer": "https://blog.example/post",
 }
+WRK_SECONDS_MIN = 1.0
+"""wrk counts whole seconds."""
 
 _WRK_SCRIPT = """
 local at = 0
 local headers = {%(headers)s}
 request = function()
-  at = (at + 7) %% %(links)d
-  return wrk.format("GET", "%(prefix)s" .. at, headers)
+  at = (at + 7) %% %(numbers)d
+  return wrk.format("GET", "%(prefix)s" .. %(number)s, headers)
 end
 done = function(summary, latency, requests)
   local bad = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
-  io.write(string.format("RESULT %%d %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration, bad,
-    summary.errors.status, latency:percentile(50), latency:percentile(99)))
+  io.write(string.format("RESULT %%d %%d %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration, bad,
+    summary.errors.status, latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
 end
 """
 
-_OURS = """
-import asyncio, sys, time
-import uvloop
-host, port, links, connections, seconds = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
-headers, prefix, answer = sys.argv[6:9]
-times, failed = [], 0
-class Client(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport, self.at, self.seen = transport, id(self), b""
-        self.ask()
-    def ask(self):
-        self.at += 7
-        self.asked = time.perf_counter()
-        self.transport.write(f"GET {prefix}{self.at % links} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
-    def data_received(self, data):
-        global failed
-        self.seen += data
-        head, mark, body = self.seen.partition(b"\\r\\n\\r\\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\\r")[0]
-        if not mark or len(body) < int(length or 0): return
-        times.append(time.perf_counter() - self.asked)
-        failed += not head.startswith(f"HTTP/1.1 {answer}".encode())
-        self.seen = b""
-        if time.perf_counter() < ends: self.ask()
-        else: self.transport.close()
-async def main():
-    global ends
-    ends = time.perf_counter() + seconds
-    loop = asyncio.get_running_loop()
-    for _ in range(connections): await loop.create_connection(Client, host, port)
-    await asyncio.sleep(seconds + 1)
-uvloop.run(main())
-times.sort()
-print("RESULT", len(times), int(seconds * 1e6), 0, failed, int(times[len(times) // 2] * 1e6), int(times[len(times) * 99 // 100] * 1e6))
-"""
+
+class Asked(NamedTuple):
+    """What is asked for: `prefix` and a number below `numbers`, each in turn or, `is_zipf`, low ones far more often;
+    and the status of a good answer."""
+
+    numbers: int
+    prefix: str = "/l"
+    answer: int = 302
+    is_zipf: bool = False
 
 
 class Load(NamedTuple):
@@ -81,45 +62,62 @@ class Load(NamedTuple):
     per_second: float
     p50_ms: float
     p99_ms: float
+    p999_ms: float
 
 
-def generator_name() -> str:
-    """Which generator is used here."""
-    return "wrk" if shutil.which("wrk") else "built-in"
+def generator_name(seconds: float) -> str:
+    """Which generator saturates here."""
+    return "wrk" if shutil.which("wrk") and seconds >= WRK_SECONDS_MIN else "built-in"
 
 
-def load(
-    url: str,
-    *,
-    seconds: float,
-    connections: int,
-    links: int,
-    core: int | None,
-    prefix: str = "/l",
-    answer: int = 302,
-) -> Load:
-    """Drive `url` with requests for `prefix` and a number below `links` from one thread on that core."""
-    place = [] if core is None else ["taskset", "-c", str(core)]
-    if generator_name() == "wrk" and seconds >= 1:
-        return _wrk(place, url, int(seconds), connections, {"links": links, "prefix": prefix})
-    host, _, port = url.removeprefix("http://").partition(":")
+def saturate(url: str, asked: Asked, *, seconds: float, connections: int, core: int | None) -> Load:
+    """As fast as answers come, from one thread on that core."""
+    if generator_name(seconds) == "wrk":
+        return _wrk(_place(core), url, int(seconds), connections, asked)
+    seen = pace(url, asked, rate=None, seconds=seconds, connections=connections, core=core)
+    rate = seen.answered / seen.seconds
+    return Load(seen.answered, seen.failed, rate, seen.p50_ms, seen.p99_ms, seen.p999_ms)
+
+
+def pace(
+    url: str, asked: Asked, *, rate: float | None, seconds: float, connections: int, core: int | None
+) -> Paced:
+    """At a constant rate, latency counted from when each request was due; see `bench.pace`."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-    arguments = [host, port, str(links), str(connections), str(seconds), headers, prefix, str(answer)]
-    return _result([*place, sys.executable, "-c", _OURS, *arguments])
+    command = [sys.executable, "-m", "bench.pace", url, "--headers", headers, "--prefix", asked.prefix]
+    options = {
+        "seconds": seconds,
+        "connections": connections,
+        "numbers": asked.numbers,
+        "answer": asked.answer,
+    }
+    command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    command += ["--rate", str(rate)] if rate else []
+    command += ["--zipf"] if asked.is_zipf else []
+    done = subprocess.run(_place(core) + command, capture_output=True, check=True, timeout=seconds + 60)
+    return Paced(**orjson.loads(done.stdout))
 
 
-def _wrk(place: list[str], url: str, seconds: int, connections: int, asked: dict[str, object]) -> Load:
+def _place(core: int | None) -> list[str]:
+    return [] if core is None else ["taskset", "-c", str(core)]
+
+
+def _wrk(place: list[str], url: str, seconds: int, connections: int, asked: Asked) -> Load:
+    number = f"math.floor({asked.numbers} ^ math.random()) - 1" if asked.is_zipf else "at"
     headers = ", ".join(f'["{name}"]="{value}"' for name, value in HEADERS.items())
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "requests.lua"
-        script.write_text(_WRK_SCRIPT % {"headers": headers, **asked})
-        return _result([*place, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url])
-
-
-def _result(command: list[str]) -> Load:
-    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
-    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", output)
+        script.write_text(
+            _WRK_SCRIPT
+            % {"headers": headers, "numbers": asked.numbers, "prefix": asked.prefix, "number": number}
+        )
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+        done = subprocess.run(
+            place + command, capture_output=True, text=True, check=True, timeout=seconds + 60
+        )
+    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if found is None:
-        raise RuntimeError(f"the generator printed no result: {output!r}")
-    answered, micros, broken, refused, p50, p99 = map(int, found.groups())
-    return Load(answered, broken + refused, answered * 1e6 / micros, p50 / 1000, p99 / 1000)
+        raise RuntimeError(f"wrk printed no result: {done.stdout!r}")
+    answered, micros, broken, refused, p50, p99, p999 = map(int, found.groups())
+    rate = answered * 1e6 / micros
+    return Load(answered, broken + refused, rate, p50 / 1000, p99 / 1000, p999 / 1000)

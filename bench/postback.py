@@ -8,58 +8,54 @@ size, by a test.
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import redis
 
-from bench.generator import Load, generator_name, load
-from bench.redirect import LINKS, SHARDS, door, embedded_redis, forget_clicks, publish_links
-from redirector.entrance import SPOOL_FOLDER
+from bench.generator import Asked, Load, generator_name, saturate
+from bench.system import SHARDS, await_spool, cores, door, embedded_redis, publish_links, take_clicks
 from schema import keys
 from schema.conversions import decode_reports
 
 KEY = "clk_vendor_of_the_bench"
 POSTBACK = f"/-/pb?key={KEY}&click_id=3765025955840000001&amount=49.90&currency=EUR&event=sale&txn="
+LINKS = 1_000
 TRANSACTIONS = 1_000_000_000
 
 
 def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[str, Any]:
     """Measure; the medians of all rounds, their ratio, and reports kept for each 202."""
-    cores = sorted(os.sched_getaffinity(0))
-    door_core, other_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
+    door_core, other_core = cores()
     redirects: list[Load] = []
     postbacks: list[Load] = []
-    with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder), other_core) as redis_url:
-        publish_links(redis_url)
-        publish_vendor(redis_url)
-        with door(redis_url, Path(folder), door_core) as url:
-            for number in range(rounds + 1):  # the first round warms up
-                redirect = load(url, seconds=seconds, connections=connections, links=LINKS, core=other_core)
-                postback = load(
-                    url, seconds=seconds, connections=connections, links=TRANSACTIONS, core=other_core,
-                    prefix=POSTBACK, answer=202,
-                )  # fmt: skip
-                forget_clicks(redis_url)
-                if number:
-                    redirects.append(redirect)
-                    postbacks.append(postback)
-                else:
-                    await_spool(Path(folder))
-                    forget_reports(redis_url)
-            await_spool(Path(folder))
-        kept = count_reports(redis_url)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        embedded_redis(Path(name), other_core) as store,
+        door(store.url, Path(name), door_core) as server,
+    ):
+        publish_links(store.url, LINKS)
+        publish_vendor(store.url)
+        ask = partial(saturate, server.url, seconds=seconds, connections=connections, core=other_core)
+        for number in range(rounds + 1):  # the first round warms up
+            redirects.append(ask(Asked(LINKS)))
+            postbacks.append(ask(Asked(TRANSACTIONS, POSTBACK, 202)))
+            await_spool(Path(name))
+            take_clicks(store.url)
+            if not number:
+                forget_reports(store.url)
+        kept = count_reports(store.url)
+    del redirects[0], postbacks[0]
     ratios = [ours.per_second / one.per_second for ours, one in zip(postbacks, redirects, strict=True)]
     return {
         "seconds": seconds,
         "rounds": rounds,
         "connections": connections,
-        "generator": generator_name(),
+        "generator": generator_name(seconds),
         "postback_per_s": round(statistics.median(one.per_second for one in postbacks)),
         "redirect_per_s": round(statistics.median(one.per_second for one in redirects)),
         "ratio": round(statistics.median(ratios), 3),
@@ -69,13 +65,6 @@ def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[st
         "failed": sum(one.failed for one in postbacks),
         "kept": kept,
     }
-
-
-def await_spool(folder: Path, seconds: float = 30.0) -> None:
-    """Until what Redis did not take in time has come home: on a busy machine the spool is part of the way."""
-    deadline = time.monotonic() + seconds
-    while any((folder / "door" / SPOOL_FOLDER).glob("*.spool")) and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def publish_vendor(redis_url: str) -> None:

@@ -1,149 +1,211 @@
-"""The throughput of the door's two front ends beside a bare uvicorn 302, with every click acknowledged before its answer.
+"""The door beside the servers it is measured against: both front ends, bare uvicorn, the obvious Starlette door, nginx
+with a constant answer, nginx + lua + Redis, Fastify + ioredis.
 
-Rounds are interleaved in one run: each server in turn on core 0, generator and Redis on core 1. Afterwards the clicks
-in the streams are counted against the answers. `run` is called by `make bench` and, at toy size, by a test.
+Rounds are interleaved in one run: each server in turn on one core, generator and Redis on the other. First as fast as
+answers come, then at half of what each server reached, at a constant rate with latency counted from the moment each
+request was due. After every turn the clicks kept are counted against the redirects sent, and forgotten. The door keeps
+more of each click than the others do (cookie, click id), and is measured with `appendfsync always` too.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
-from bench.baselines import await_server, bare_uvicorn, pinned
-from bench.generator import Load, generator_name, load
-from clickledger.engines.data_dir import DataDir
-from schema import keys
-from schema.events import decode_block
-from schema.links import PublishedLink, encode_link
+from bench.baselines import (
+    Server,
+    Start,
+    bare_uvicorn,
+    fastify_ioredis,
+    nginx_lua,
+    nginx_static,
+    starlette_redis,
+    stream_of,
+)
+from bench.generator import Asked, Load, generator_name, pace, saturate
+from bench.installs import Missing
+from bench.kernel import cpu_seconds
+from bench.pace import Paced
+from bench.system import (
+    Redis,
+    await_spool,
+    cores,
+    door,
+    embedded_redis,
+    publish_links,
+    take_clicks,
+    take_entries,
+)
 
 LINKS = 1_000
-SHARDS = 2
-FRONT_ENDS = ("fast", "asgi")
+PACED_MAX = 30_000
+"""Requests a second our own generator can send punctually beside Redis on one core."""
+FAST = "fast front end"
+ASGI = "ASGI front end"
+SYNCED = "fast front end, appendfsync always"
+BARS = {
+    "bare uvicorn": 1.3, "nginx static": 0.65, "nginx + lua + Redis": 3.0, "Fastify + ioredis": 2.5,
+    "Starlette + redis-py": 10.0,
+}  # fmt: skip
+"""How many times faster than each the fast front end shall be; the ASGI front end 0.75 times bare uvicorn."""
+
+
+class Contender(NamedTuple):
+    """A server in the run, and how many clicks it kept since last asked (None: it keeps none)."""
+
+    server: Server
+    take_kept: Callable[[], int] | None
+    is_synced: bool = False
+
+
+class Turn(NamedTuple):
+    """What one turn of one server gave. CPU time is that of the server with its children, and of Redis."""
+
+    load: Load | Paced
+    cpu_us: float
+    redis_cpu_us: float
+    kept: int | None
 
 
 def run(seconds: float = 5.0, rounds: int = 5, connections: int = 64) -> dict[str, Any]:
-    """Measure; the medians of all rounds, their ratios, and clicks kept for each answer sent."""
-    cores = sorted(os.sched_getaffinity(0))
-    server_core, other_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
+    """Measure; a row of medians for each server, ratios of the fast front end, the servers that were not there."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        redis_url = stack.enter_context(embedded_redis(folder, other_core))
-        publish_links(redis_url)
-        sides = {
-            name: stack.enter_context(door(redis_url, folder / name, server_core, name))
-            for name in FRONT_ENDS
-        }
-        sides["bare_uvicorn"] = stack.enter_context(bare_uvicorn(server_core))
-        loads: dict[str, list[Load]] = {name: [] for name in sides}
+        store = stack.enter_context(embedded_redis(folder, cores()[1]))
+        publish_links(store.url, LINKS)
+        contenders, skipped = _contenders(stack, store, folder)
+        saturated: dict[str, list[Turn]] = {name: [] for name in contenders}
+        paced: dict[str, list[Turn]] = {name: [] for name in contenders}
         for number in range(rounds + 1):  # the first round warms up
-            for name, url in sides.items():
-                seen = load(url, seconds=seconds, connections=connections, links=LINKS, core=other_core)
-                if number:
-                    loads[name].append(seen)
-                else:
-                    forget_clicks(redis_url)
-        kept = count_clicks(redis_url)
-    facts = {"seconds": seconds, "rounds": rounds, "connections": connections, "generator": generator_name()}
-    return facts | _comparison(loads) | {"kept": kept}
-
-
-def _comparison(loads: dict[str, list[Load]]) -> dict[str, Any]:
-    """Rates and delays of each side, each front end's ratio to the bare server, and the account of clicks."""
-    bare = loads["bare_uvicorn"]
-    result: dict[str, Any] = {
-        f"{name}_per_s": round(_median(seen, "per_second")) for name, seen in loads.items()
+            for name, contender in contenders.items():
+                turn = _turn(contender, store, partial(saturate, seconds=seconds, connections=connections))
+                saturated[name] += [turn] if number else []
+        rates = {name: min(PACED_MAX, _median(turns, "per_second") / 2) for name, turns in saturated.items()}
+        for _ in range(rounds):
+            for name, contender in contenders.items():
+                load = partial(pace, rate=rates[name], seconds=seconds, connections=connections)
+                paced[name].append(_turn(contender, store, load))
+    facts = {
+        "seconds": seconds,
+        "rounds": rounds,
+        "connections": connections,
+        "generator": generator_name(seconds),
     }
-    for name in FRONT_ENDS:
-        pairs = zip(loads[name], bare, strict=True)
-        result[f"{name}_ratio"] = round(
-            statistics.median(one.per_second / base.per_second for one, base in pairs), 3
+    rows = [{"server": name, **_row(saturated[name], paced[name], rates[name])} for name in contenders]
+    return facts | {"servers": rows, "ratios": _ratios(saturated), "skipped": skipped}
+
+
+def _contenders(stack: ExitStack, store: Redis, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+    """Everything that can be started here, and why the rest cannot."""
+    core = cores()[0]
+    found: dict[str, Contender] = {}
+    for name, front_end in ((FAST, "fast"), (ASGI, "asgi")):
+        place = folder / front_end
+        server = stack.enter_context(door(store.url, place, core, front_end))
+        found[name] = Contender(server, partial(_clicks_of_door, store.url, place))
+    found[SYNCED] = found[FAST]._replace(is_synced=True)
+    others: dict[str, Start] = {
+        "bare uvicorn": bare_uvicorn, "nginx static": nginx_static, "nginx + lua + Redis": nginx_lua,
+        "Fastify + ioredis": fastify_ioredis, "Starlette + redis-py": starlette_redis,
+    }  # fmt: skip
+    skipped: dict[str, str] = {}
+    for name, start in others.items():
+        try:
+            server = stack.enter_context(start(store.url, folder / start.__name__, core))
+        except Missing as fault:
+            skipped[name] = str(fault)
+            continue
+        is_constant = start in (bare_uvicorn, nginx_static)
+        found[name] = Contender(
+            server, None if is_constant else partial(take_entries, store.url, stream_of(start.__name__))
         )
-        result[f"{name}_p50_ms"] = _median(loads[name], "p50_ms")
-        result[f"{name}_p99_ms"] = _median(loads[name], "p99_ms")
-    ours = [seen for name in FRONT_ENDS for seen in loads[name]]
-    return result | {
-        "answered": sum(seen.answered for seen in ours),
-        "failed": sum(seen.failed for seen in ours),
+    return found, skipped
+
+
+def _clicks_of_door(redis_url: str, folder: Path) -> int:
+    await_spool(folder)
+    return take_clicks(redis_url)
+
+
+def _turn(contender: Contender, store: Redis, load: Callable[..., Load | Paced]) -> Turn:
+    """One turn of one server: its load, what that cost, and what was kept."""
+    if contender.take_kept:
+        contender.take_kept()  # the request that asked whether it is ready
+    with _synced(store.url) if contender.is_synced else ExitStack():
+        before = cpu_seconds(contender.server.pid), cpu_seconds(store.pid)
+        seen = load(contender.server.url, Asked(LINKS), core=cores()[1])
+        after = cpu_seconds(contender.server.pid), cpu_seconds(store.pid)
+    cpu_us, redis_cpu_us = (1e6 * (b - a) / max(1, seen.answered) for a, b in zip(before, after, strict=True))
+    return Turn(seen, cpu_us, redis_cpu_us, contender.take_kept() if contender.take_kept else None)
+
+
+@contextmanager
+def _synced(redis_url: str) -> Iterator[None]:
+    """Redis syncs its log before it acknowledges, as long as the block lasts."""
+    with redis.Redis.from_url(redis_url) as client:
+        before = str(client.config_get("appendfsync")["appendfsync"])
+        client.config_set("appendfsync", "always")
+        try:
+            yield
+        finally:
+            client.config_set("appendfsync", before)
+
+
+def _row(saturated: list[Turn], paced: list[Turn], rate: float) -> dict[str, Any]:
+    """Medians of one server, and its account of clicks."""
+    every = [*saturated, *paced]
+    row: dict[str, Any] = {
+        "per_s": round(_median(saturated, "per_second")),
+        "cpu_us": round(statistics.median(turn.cpu_us for turn in saturated), 2),
+        "redis_cpu_us": round(statistics.median(turn.redis_cpu_us for turn in saturated), 2),
+        "saturated_p50_ms": round(_median(saturated, "p50_ms"), 2),
+        "saturated_p99_ms": round(_median(saturated, "p99_ms"), 2),
+        "paced_per_s": round(rate),
+        "p50_ms": round(_median(paced, "p50_ms"), 2),
+        "p99_ms": round(_median(paced, "p99_ms"), 2),
+        "p999_ms": round(_median(paced, "p999_ms"), 2),
+        "generator_late": round(_share(paced, "late"), 4),
+        "sent": sum(turn.load.answered for turn in every),
+        "failed": sum(turn.load.failed for turn in every),
+    }
+    return row | _account(saturated, paced)
+
+
+def _account(saturated: list[Turn], paced: list[Turn]) -> dict[str, Any]:
+    """Clicks kept for each redirect sent: exact where the generator waits for all answers; where it stops counting
+    in mid-flight, as wrk does, no turn may have kept fewer than were answered (`lost`)."""
+    kept = [turn.kept for turn in paced if turn.kept is not None]
+    if not kept:
+        return {}
+    lost = sum(max(0, turn.load.answered - (turn.kept or 0)) for turn in [*saturated, *paced])
+    return {
+        "kept_of_sent": round(sum(kept) / max(1, sum(turn.load.answered for turn in paced)), 6),
+        "lost": lost,
     }
 
 
-def _median(loads: list[Load], name: str) -> float:
-    return float(statistics.median(getattr(seen, name) for seen in loads))
+def _ratios(saturated: dict[str, list[Turn]]) -> dict[str, Any]:
+    """The fast front end's throughput over each server's, the median of rounds, beside what it shall be."""
+    pairs = [(FAST, name, wanted) for name, wanted in BARS.items()] + [(ASGI, "bare uvicorn", 0.75)]
+    found = {}
+    for ours, other, wanted in pairs:
+        if other in saturated:
+            rounds = zip(saturated[ours], saturated[other], strict=True)
+            ratio = statistics.median(a.load.per_second / b.load.per_second for a, b in rounds)  # type: ignore[union-attr]
+            found[f"{ours} / {other}"] = {"ratio": round(ratio, 3), "bar": wanted}
+    return found
 
 
-@contextmanager
-def embedded_redis(folder: Path, core: int | None) -> Iterator[str]:
-    """The embedded Valkey alone, durable as in production, on one core."""
-    _, valkey = DataDir(folder / "engines").engines(is_durable=True)
-    valkey.home.parent.mkdir(parents=True, exist_ok=True)
-    process = valkey.start()
-    if core is not None:
-        os.sched_setaffinity(process.pid, {core})
-    try:
-        yield valkey.url
-    finally:
-        valkey.stop(process)
+def _median(turns: list[Turn], name: str) -> float:
+    return float(statistics.median(getattr(turn.load, name) for turn in turns))
 
 
-@contextmanager
-def door(redis_url: str, folder: Path, core: int | None, front_end: str = "fast") -> Iterator[str]:
-    """One door process; its address."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(2048)
-        descriptor = listening.fileno()
-        command = [sys.executable, "-m", "clickledger.child", "door", "--data-dir", str(folder / "door")]
-        settings = {
-            "CLICKLEDGER_REDIS_URL": redis_url,
-            "CLICKLEDGER_STREAM_SHARDS": str(SHARDS),
-            "CLICKLEDGER_LOG_LEVEL": "warning",
-            "CLICKLEDGER_FRONT_END": front_end,
-        }
-        with pinned(
-            [*command, "--fd", str(descriptor)], core, pass_fds=(descriptor,), env=os.environ | settings
-        ):
-            port = listening.getsockname()[1]
-            await_server(port)
-            yield f"http://127.0.0.1:{port}"
-
-
-def publish_links(redis_url: str, links: int = LINKS) -> None:
-    """`l0` … as the publisher would."""
-    with redis.Redis.from_url(redis_url) as client:
-        for number in range(links):
-            link = PublishedLink(
-                link_id=number + 1, code=f"l{number}", destination=f"https://shop.example/p/{number}?utm_source=partner",
-                partner_id=1, campaign_id=1, campaign_version_id=1,
-            )  # fmt: skip
-            client.set(keys.link(link.code), encode_link(link))
-        client.set(keys.PUBLISHED, time.time_ns() // 1_000_000)
-
-
-def forget_clicks(redis_url: str) -> None:
-    """Empty the streams."""
-    with redis.Redis.from_url(redis_url) as client:
-        for shard in range(SHARDS):
-            client.delete(keys.clicks(shard))
-
-
-def count_clicks(redis_url: str) -> int:
-    """Distinct clicks in the streams, read in pages."""
-    seen: set[int] = set()
-    with redis.Redis.from_url(redis_url) as client:
-        for shard in range(SHARDS):
-            last = b"-"
-            while page := client.xrange(keys.clicks(shard), last, count=1000):
-                for entry_id, fields in page:
-                    seen.update(click.click_id for click in decode_block(fields[b"b"])[0])
-                    last = b"(" + entry_id
-    return len(seen)
+def _share(turns: list[Turn], name: str) -> float:
+    return float(sum(getattr(turn.load, name) for turn in turns)) / max(1, sum(turn.load.answered for turn in turns))

@@ -1,0 +1,189 @@
+"""Load at a constant rate over keep-alive connections, and what each visitor waited.
+
+A request is due when the rate says so, whether or not earlier ones were answered, and its latency counts from that
+moment: a server that stalls is charged for everybody who would have come meanwhile (no coordinated omission). Without
+a rate every connection asks again as soon as it is answered. One thread on an epoll of its own: an event loop would
+cost more per request than the servers measured. Run as `python -m bench.pace` by `generator.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import select
+import socket
+import sys
+import time
+from array import array
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import orjson
+
+DRAIN_S_MAX = 10.0
+LATE_S = 0.001
+LONGEST_SLEEP_S = 0.05
+
+
+class Paced(NamedTuple):
+    """What was seen. `late` counts requests that this generator, not the server, sent over a millisecond late."""
+
+    sent: int
+    answered: int
+    failed: int
+    late: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+
+
+class Connection:
+    """One keep-alive connection and the request it carries."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        self.due = 0.0
+        self._received = b""
+
+    def read(self) -> bytes | None:
+        """The whole answer once it is here. Raises OSError where the server hung up."""
+        data = self.socket.recv(65536)
+        if not data:
+            raise ConnectionResetError
+        data = self._received + data
+        end = data.find(b"\r\n\r\n")
+        is_whole = end >= 0 and len(data) >= end + 4 + _content_length(data[:end])
+        self._received = b"" if is_whole else data
+        return data if is_whole else None
+
+
+def _content_length(head: bytes) -> int:
+    _, found, rest = head.lower().partition(b"content-length:")
+    return int(rest.partition(b"\r")[0]) if found else 0
+
+
+class Pace:
+    """One run of load. `request` makes the bytes of the next request, `answer` is the status line wished for."""
+
+    def __init__(self, url: str, connections: int, request: Callable[[], bytes], answer: int) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._request = request
+        self._answer = f"HTTP/1.1 {answer}".encode()
+        self._epoll = select.epoll()
+        self._busy: dict[int, Connection] = {}
+        self._idle = [self._connect() for _ in range(connections)]
+        self._latencies = array("d")
+        self._sent = self._failed = self._late = 0
+
+    def _connect(self) -> Connection:
+        connection = Connection(self._address)
+        self._epoll.register(connection.socket.fileno(), select.EPOLLIN)
+        return connection
+
+    def run(self, rate: float | None, seconds: float) -> Paced:
+        """`rate` requests a second for so long, then wait for the answers still on their way."""
+        gc.disable()
+        started = time.perf_counter()
+        ends = started + seconds
+        wanted = round(rate * seconds) if rate else sys.maxsize
+        while (now := time.perf_counter()) < ends + DRAIN_S_MAX:
+            due = (
+                min(wanted, int((now - started) * rate) + 1) if rate else wanted if now < ends else self._sent
+            )
+            if self._idle and self._sent < due:
+                self._send(started, rate, due, now)
+            if not self._busy and (self._sent >= wanted or now >= ends):
+                break
+            next_due = started + self._sent / rate if rate and self._idle and self._sent < wanted else ends
+            self._receive(next_due - time.perf_counter())
+        return self._paced(time.perf_counter() - started)
+
+    def _send(self, started: float, rate: float | None, due: int, now: float) -> None:
+        """What is due, as far as connections are free."""
+        is_late = rate is not None and self._was_free and now - (started + self._sent / rate) > LATE_S
+        while self._idle and self._sent < due:
+            connection = self._idle.pop()
+            connection.due = started + self._sent / rate if rate else time.perf_counter()
+            connection.socket.send(self._request())
+            self._busy[connection.socket.fileno()] = connection
+            self._sent += 1
+            self._late += is_late
+        self._was_free = bool(self._idle)
+
+    _was_free = True
+    """Whether a connection was free all the time since the last request: only then is lateness our own."""
+
+    def _receive(self, wait_s: float) -> None:
+        """What came; sleep until something does or the next request is due."""
+        events = self._epoll.poll(0)
+        if not events and wait_s > 0:  # select sleeps by microseconds, epoll by milliseconds
+            select.select([self._epoll], [], [], min(wait_s, LONGEST_SLEEP_S))
+            events = self._epoll.poll(0)
+        for descriptor, _ in events:
+            if descriptor in self._busy:
+                self._take(self._busy[descriptor], descriptor)
+
+    def _take(self, connection: Connection, descriptor: int) -> None:
+        try:
+            answer = connection.read()
+        except BlockingIOError:
+            return
+        except OSError:
+            del self._busy[descriptor]
+            connection.socket.close()
+            self._failed += 1
+            self._idle.append(self._connect())
+            return
+        if answer is not None:
+            self._latencies.append(time.perf_counter() - connection.due)
+            self._failed += not answer.startswith(self._answer)
+            self._idle.append(self._busy.pop(descriptor))
+
+    def _paced(self, seconds: float) -> Paced:
+        ordered = sorted(self._latencies)
+        times = (
+            [1000 * ordered[int(len(ordered) * part)] for part in (0.5, 0.99, 0.999)]
+            if ordered
+            else [0.0] * 3
+        )
+        failed = self._failed + len(self._busy)
+        return Paced(self._sent, len(ordered), failed, self._late, seconds, times[0], times[1], times[2])
+
+
+def requests(head: bytes, tail: bytes, numbers: int, is_zipf: bool) -> Callable[[], bytes]:
+    """Makes requests for `head`, a number below `numbers`, `tail`: each number in turn, or low ones far more often."""
+    if is_zipf:
+        chance = random.Random(1).random
+        return lambda: b"%s%d%s" % (head, int(numbers ** chance()) - 1, tail)
+    turn = count(0, 7)
+    return lambda: b"%s%d%s" % (head, next(turn) % numbers, tail)
+
+
+def main() -> None:
+    """Print the result as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench.pace", description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--rate", type=float, help="requests a second; as fast as answers come by default")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--prefix", default="/l", help="what stands before the number")
+    parser.add_argument("--numbers", type=int, default=1000)
+    parser.add_argument("--zipf", action="store_true", help="low numbers far more often")
+    parser.add_argument("--headers", default="", help="header lines, each ending in CR LF")
+    parser.add_argument("--answer", type=int, default=302)
+    given = parser.parse_args()
+    tail = f" HTTP/1.1\r\nHost: bench\r\n{given.headers}\r\n".encode()
+    request = requests(f"GET {given.prefix}".encode(), tail, given.numbers, given.zipf)
+    paced = Pace(given.url, given.connections, request, given.answer).run(given.rate, given.seconds)
+    sys.stdout.write(orjson.dumps(paced._asdict()).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()
