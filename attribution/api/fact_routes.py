@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query
 
 from attribution.api.exports import Listing, stream
 from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
+from attribution.api.list_bodies import FRESH, ClickRow, ConversionRow, page
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.link_fields import INT_MAX, MOMENT_MAX, MOMENT_MIN
 from attribution.outcome_body import STATES
@@ -52,12 +53,17 @@ Accept = Annotated[
     str | None,
     Header(max_length=1000, description=f"`{JSON}`, `{CSV}` or `{NDJSON}`; the last two are streams."),
 ]
-FORMATS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {CSV: {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}}}
-}
+STREAMED: dict[str, Any] = {CSV: {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}}
 
 
-@router.get("/v1/clicks", tags=["clicks"], responses=FORMATS)
+def _formats(name: str, row: type[ClickRow | ConversionRow]) -> dict[int | str, dict[str, Any]]:
+    """A page as JSON, or everything as a stream."""
+    described = page(name, row, **FRESH)
+    described[200]["content"] = STREAMED
+    return described
+
+
+@router.get("/v1/clicks", tags=["clicks"], responses=_formats("clicks", ClickRow))
 async def get_clicks(
     asking: Asking,
     limit: Rows = None,
@@ -77,7 +83,7 @@ async def get_clicks(
     return await _answer(asking, listing, wanted_format(accept), limit, "click_id")
 
 
-@router.get("/v1/conversions", tags=["conversions"], responses=FORMATS)
+@router.get("/v1/conversions", tags=["conversions"], responses=_formats("conversions", ConversionRow))
 async def get_conversions(
     asking: Asking,
     limit: Rows = None,

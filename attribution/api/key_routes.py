@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
 from attribution.api.link_routes import Cursor, Limit, cursor_number, next_cursor
+from attribution.api.list_bodies import KeyRow, page
 from attribution.api.tenancy import Asking
 from attribution.audit import log_action
 from attribution.faults import NotFound
@@ -46,7 +47,7 @@ async def post_key(asking: Asking, new: NewKey) -> KeyBody:
     return KeyBody(api_key_id=key.api_key_id, key=key.plaintext)
 
 
-@router.get("/v1/keys")
+@router.get("/v1/keys", responses=page("keys", KeyRow))
 async def get_keys(asking: Asking, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """All keys, without their secrets."""
     async with asking.owner_transaction() as connection:

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from attribution.api.code_paths import BelowCode
+from attribution.api.list_bodies import ReconciliationBody
 from attribution.api.stats_filters import Filters
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.faults import Fault, NotFound, Refused
@@ -97,7 +98,7 @@ class StatsBody(BaseModel):
     previous: PreviousBody | None = Field(None, description="With `compare=previous`.")
 
 
-def question_asked(
+async def question_asked(
     filters: Filters,
     start: Moment = None,
     end: Moment = None,
@@ -178,7 +179,7 @@ async def get_partner_stats(asking: Asking, partner_id: Id, asked: QuestionAsked
         return await _answer(connection, asking, Subject(partner_id=partner_id), asked)
 
 
-@router.get("/v1/reconcile")
+@router.get("/v1/reconcile", responses={200: {"model": ReconciliationBody}})
 async def get_reconciliation(asking: Asking, start: Moment = None, end: Moment = None) -> dict[str, Any]:
     """Facts, rollups and totals side by side, with the differences: 0 in a sound ledger. The last 30 days by default."""
     period = period_of(start, end, "month", "UTC", datetime.now(UTC))

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import asyncpg
 import httpx
 import orjson
+from jsonschema_rs import Draft202012Validator
 
 from attribution.api.app import build_app
 from attribution.keys import issue_key, revoke_key
@@ -25,7 +26,7 @@ from tests.ledger_bed import Ledger, ago, cookie, on_ledger
 
 PLANTED = ("zebra", "okapi", "7077.07", "13.57")
 """`zebra` stands in what is the vendor's, `okapi` in what is its partner's and its visitors'."""
-NAMING = {"link", "partner", "campaign", "campaign_partner_id", "q", "cursor"}
+NAMING = {"link", "partner", "campaign", "campaign_partner_id", "q", "cursor", "entity_id"}
 """Parameters that can name what is somebody else's."""
 PERIOD = "start=2026-06-01&end=2026-07-01"
 STATS = f"{PERIOD}&breakdown=utm_source,referrer,link,partner,campaign&compare=previous"
@@ -56,7 +57,7 @@ def listed(path: str, **more: Any) -> list[Ask]:
     """A list of the caller's own, in whatever format it is asked for."""
     return [
         everywhere(path, 200, **more),
-        everywhere(f"{path}{'&' if '?' in path else '?'}cursor=0&limit=1000", 200, is_telling=False),
+        everywhere(f"{path}?cursor=0&limit=1000", 200, is_telling=False),
     ]
 
 
@@ -126,6 +127,22 @@ CASES: dict[tuple[str, str], list[Ask]] = {
     ("GET", "/v1/campaigns"): listed("/v1/campaigns"),
     ("GET", "/v1/enrolments"): listed("/v1/enrolments", is_telling=False),
     ("GET", "/v1/event-types"): listed("/v1/event-types", is_telling=False),
+    ("GET", "/v1/versions"): listed("/v1/versions"),
+    ("GET", "/v1/tiers"): listed("/v1/tiers"),
+    ("GET", "/v1/rewards"): listed("/v1/rewards", is_telling=False),
+    ("GET", "/v1/milestones"): listed("/v1/milestones"),
+    ("GET", "/v1/coupons"): listed("/v1/coupons"),
+    ("GET", "/v1/content-pieces"): listed("/v1/content-pieces", owner="admin"),
+    ("GET", "/v1/integrations"): listed("/v1/integrations"),
+    ("GET", "/v1/mappings"): listed("/v1/mappings"),
+    ("GET", "/v1/payment-methods"): listed("/v1/payment-methods", owner="admin"),
+    ("GET", "/v1/payouts"): listed("/v1/payouts", owner="admin"),
+    ("GET", "/v1/audit-log"): [
+        *listed("/v1/audit-log", owner="admin"),
+        everywhere(
+            "/v1/audit-log?entity_type=partner_links&entity_id=1", 200, owner="admin", is_telling=False
+        ),
+    ],
     ("GET", "/v1/rules"): listed("/v1/rules"),
     ("GET", "/v1/overrides"): listed("/v1/overrides"),
     ("GET", "/v1/leads"): listed("/v1/leads"),
@@ -213,7 +230,9 @@ def test_a_wrong_key_shows_nothing_and_changes_nothing_anywhere(settings: Settin
     on_plot(settings, scenario)
 
 
-def test_the_owner_is_answered_what_strangers_are_not(settings: Settings) -> None:
+def test_the_owner_is_answered_as_documented(settings: Settings) -> None:
+    document = strict(build_app(settings).openapi())
+
     async def scenario(plot: Plot) -> None:
         asks = sorted(every_ask(), key=lambda one: ("GET", "POST", "PATCH", "DELETE").index(one[0][0]))
         for place, ask in asks:
@@ -221,8 +240,26 @@ def test_the_owner_is_answered_what_strangers_are_not(settings: Settings) -> Non
             assert answer.status_code == ask.owner_status, (place, ask.path, answer.text)
             if ask.is_telling:
                 assert any(secret in answer.text for secret in plot.secrets), (place, ask.path, answer.text)
+            if answer.content and answer.headers["content-type"] == "application/json":
+                described = document["paths"][place[1]][place[0].lower()]["responses"][str(ask.owner_status)]
+                schema = described["content"]["application/json"]["schema"] | {
+                    "components": document["components"]
+                }
+                faults = [
+                    f"{'.'.join(map(str, error.instance_path))} {error.message}"
+                    for error in Draft202012Validator(schema).iter_errors(answer.json())
+                ]
+                assert not faults, (place, ask.path, faults[:5])
 
     on_plot(settings, scenario)
+
+
+def strict(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with fields it does not name refused, so that every field answered is a documented one."""
+    for schema in document["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return document
 
 
 def every_ask() -> list[tuple[tuple[str, str], Ask]]:
@@ -342,6 +379,31 @@ async def first_tenant(ledger: Ledger) -> dict[str, Any]:
         " VALUES ('okapi-lead', $1, $2, 'okapi-hash', $3)",
         ledger.vendor_id, partner_id, cookie(1),
     )  # fmt: skip
+    await db.execute(
+        f"""
+        INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, max_amount, reward_type, reward_value)
+            VALUES ({ledger.version_id}, 'zebra-tier', 0, 10, 'percentage', 1);
+        INSERT INTO rewards (name, reward_type, reward_value) VALUES ('ten', 'flat', 10);
+        INSERT INTO campaign_milestones (campaign_version_id, reward_id, name, event_type, target_count)
+            SELECT {ledger.version_id}, reward_id, 'zebra-milestone', 'sale', 100 FROM rewards;
+        INSERT INTO partner_coupons (vendor_id, code, partner_id, campaign_version_id)
+            VALUES ({ledger.vendor_id}, 'okapi-coupon', {partner_id}, {ledger.version_id});
+        INSERT INTO content_pieces (partner_id, external_reference, metadata)
+            VALUES ({partner_id}, 'https://okapi.example/post', '{{"k": "okapi-meta"}}');
+        INSERT INTO integrations (vendor_id, name, type) VALUES ({ledger.vendor_id}, 'zebra-shop', 'webhook');
+        INSERT INTO integration_event_mappings (integration_id, event_name, mapping_config)
+            SELECT integration_id, 'zebra-event', '{{}}' FROM integrations;
+        INSERT INTO payment_providers (name, display_name) VALUES ('paypal', 'PayPal');
+        INSERT INTO partner_payment_methods (partner_id, payment_provider_id, provider_account_id, is_verified)
+            SELECT {partner_id}, payment_provider_id, 'okapi-account', true FROM payment_providers;
+        INSERT INTO payouts (partner_id, amount, start_date, end_date, partner_payment_method_id, payment_provider_id,
+                             provider_transaction_id)
+            SELECT partner_id, 0, now() - interval '1 month', now(), partner_payment_method_id, payment_provider_id,
+                   'okapi-payout' FROM partner_payment_methods;
+        INSERT INTO audit_logs (entity_type, entity_id, action, actor_type, changes)
+            VALUES ('partner_links', 1, 'update', 'admin', '{{"after": {{"link_label": "okapi-change"}}}}');
+        """
+    )
     return {
         "vendor": ledger.vendor_id, "partner": partner_id, "campaign": ledger.campaign_id, "enrolment": enrolment,
         "code": "okapi/code", "cookie": str(cookie(1)),
