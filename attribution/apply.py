@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import asyncpg
-import orjson
 
 from attribution.enrol import apply_partner
 from attribution.faults import Refused
 from attribution.link_fields import Policy
 from attribution.outcomes import Ledger, Outcome
 from attribution.programme import deployment_faults
-from attribution.programme_fields import Campaign, CommissionRule, Programme, Vendor
+from attribution.programme_fields import Campaign, Programme, Vendor
+from attribution.programme_rules import apply_rules
 from attribution.versions import (
     SQL,
     add_version,
     carry_over,
+    partner_tier_values,
+    stored_partner_tiers,
     stored_terms,
     stored_tiers,
     terms_of,
@@ -73,7 +75,7 @@ async def _apply_campaign(
     else:
         version_id = await _existing_campaign(ledger, row, campaign)
     if campaign.rules is not None:
-        await _apply_rules(ledger, version_id, campaign.rules)
+        await apply_rules(ledger, version_id, campaign.rules, path)
     for index, partner in enumerate(campaign.partners):
         await apply_partner(
             ledger, policy, version_id, campaign.destination_url, partner, f"{path}.partners[{index}]"
@@ -94,6 +96,8 @@ async def _existing_campaign(ledger: Ledger, row: asyncpg.Record, campaign: Camp
     after: dict[str, Any] = terms_of(campaign) | {"status": campaign.status}
     before["tiers"] = await stored_tiers(ledger.connection, version_id)
     after["tiers"] = tier_values(campaign.commission.tiers)
+    before["partner_tiers"] = await stored_partner_tiers(ledger.connection, version_id)
+    after["partner_tiers"] = partner_tier_values(campaign)
     if before == after:
         ledger.left("campaign", campaign.name)
         return version_id
@@ -106,66 +110,3 @@ async def _existing_campaign(ledger: Ledger, row: asyncpg.Record, campaign: Camp
         before["version_number"], after["version_number"] = row["version_number"], row["version_number"] + 1
     await ledger.changed("campaign", "campaigns", row["campaign_id"], campaign.name, before, after)
     return version_id
-
-
-async def _apply_rules(ledger: Ledger, version_id: int, rules: list[CommissionRule]) -> None:
-    """Make the rules of a version those listed. A changed rule is a new row: conversions keep theirs."""
-    rows = await ledger.connection.fetch(SQL["rules_of_version"], version_id)
-    stored = {row["name"]: row for row in rows}
-    for rule in rules:
-        row = stored.pop(rule.name, None)
-        after = _rule_values(rule)
-        before = None if row is None else _stored_rule(row, is_valid_from_given=rule.valid_from is not None)
-        if before == after:
-            ledger.left("rule", rule.name)
-            continue
-        if row is not None:
-            await ledger.connection.execute(SQL["delete_rule"], row["commission_rule_id"])
-        rule_id = await ledger.connection.fetchval(
-            SQL["add_rule"],
-            version_id,
-            rule.name,
-            after["description"],
-            after["active"],
-            orjson.dumps(after["conditions"]).decode(),
-            orjson.dumps(after["actions"]).decode(),
-            after["valid_from"],
-            after["valid_until"],
-        )
-        if before is None:
-            await ledger.created("rule", "commission_rules", rule_id, rule.name, after)
-        else:
-            await ledger.changed("rule", "commission_rules", rule_id, rule.name, before, after)
-    for name, row in stored.items():
-        await ledger.connection.execute(SQL["delete_rule"], row["commission_rule_id"])
-        await ledger.changed(
-            "rule",
-            "commission_rules",
-            row["commission_rule_id"],
-            name,
-            {"is_deleted": False},
-            {"is_deleted": True},
-        )
-
-
-def _rule_values(rule: CommissionRule) -> dict[str, Any]:
-    return {
-        "description": rule.description,
-        "active": rule.active,
-        "conditions": rule.conditions.model_dump(mode="json", exclude_none=True),
-        "actions": rule.actions.model_dump(mode="json", exclude_none=True),
-        "valid_from": rule.valid_from,
-        "valid_until": rule.valid_until,
-    }
-
-
-def _stored_rule(row: asyncpg.Record, *, is_valid_from_given: bool) -> dict[str, Any]:
-    """A stored rule in the same shape; a beginning the file does not state is not compared."""
-    return {
-        "description": row["description"],
-        "active": row["active"],
-        "conditions": orjson.loads(row["conditions"]),
-        "actions": orjson.loads(row["actions"]),
-        "valid_from": row["valid_from"] if is_valid_from_given else None,
-        "valid_until": row["valid_until"],
-    }

@@ -2,7 +2,8 @@
 
 Comes in: the sale, the partner, the terms of the version. Goes out: the exact commission in minor units with the
 whole list of rates considered and why each won or lost, which is frozen with the conversion and shown by `explain`.
-Order of precedence (A5): override of the event type, override of all types, rule, tier, campaign, event type.
+Order of precedence (A5): override of the event type, override of all types, rule, tier, the campaign's rate for the
+partner's own tier, campaign, event type.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class Tier(NamedTuple):
     reward_id: int | None
 
 
+class PartnerTierRate(NamedTuple):
+    """What a campaign pays partners of one tier instead of its default (requirement 20)."""
+
+    rate_id: int
+    partner_tier: str
+    rate: Rate
+
+
 class Terms(NamedTuple):
     """What a campaign version promises."""
 
@@ -50,6 +59,7 @@ class Terms(NamedTuple):
     event_rate: Rate | None = None
     """The event type's default, for where the campaign has none."""
     is_commissionable: bool = True
+    partner_tier_rates: Sequence[PartnerTierRate] = ()
 
 
 class Earner(NamedTuple):
@@ -101,6 +111,7 @@ def price(sale: Sale, earner: Earner, terms: Terms) -> Priced:
         *_overrides(sale, earner),
         *_rules(sale, earner, terms, effect),
         *_tiers(sale, earner, terms),
+        *_partner_tier_rates(earner, terms),
         _plain("campaign", terms.version_id, terms.default_rate, "tiered"),
         _plain("event_type", sale.event_type_id, terms.event_rate, "none"),
     ]
@@ -176,6 +187,20 @@ def _tiers(sale: Sale, earner: Earner, terms: Terms) -> list[Considered]:
 
 def _tier_reason(tier: Tier, best: Tier | None) -> str:
     return "revenue_below" if best is None or tier.min_amount > best.min_amount else "revenue_above"
+
+
+def _partner_tier_rates(earner: Earner, terms: Terms) -> list[Considered]:
+    """Those of other tiers are listed too, to be explained."""
+    return [
+        Considered(
+            "partner_tier",
+            one.rate_id,
+            one.rate,
+            "" if one.partner_tier == earner.tier else "other_partner_tier",
+            one.partner_tier,
+        )
+        for one in terms.partner_tier_rates
+    ]
 
 
 def _plain(source: str, number: int, rate: Rate | None, without: str) -> Considered:

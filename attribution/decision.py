@@ -18,6 +18,9 @@ from attribution.moments import click_micros, months_after
 from attribution.terms import Catalogue
 from attribution.touch_rows import Touch
 
+FOLLOWING = frozenset({"upgrade"})
+"""Event types that go to the customer's first partner without naming a first sale, unless its campaign says otherwise."""
+
 
 class Found(NamedTuple):
     """A candidate click, and what matched it."""
@@ -84,7 +87,7 @@ def decide(
     parent: Parent | None = None,
 ) -> Decision:
     """The journey: the first sale's for a renewal, the coupon's owner's where the coupon wins, else all eligible."""
-    if parent is not None:
+    if parent is not None and follows(conversion, parent, catalogue):
         return _follow(conversion, parent, catalogue)
     judged = judge_all(conversion, found, catalogue)
     eligible = [one.found for one in judged if one.verdict is Verdict.ELIGIBLE]
@@ -188,6 +191,13 @@ def _decision(
     )
 
 
+def follows(conversion: Conversion, parent: Parent, catalogue: Catalogue) -> bool:
+    """Whether the first sale decides: not for an upgrade where its campaign attributes those anew."""
+    if conversion.event not in FOLLOWING or parent.version_id is None:
+        return True
+    return not catalogue.versions[parent.version_id].is_upgrade_reattributed
+
+
 def _follow(conversion: Conversion, parent: Parent, catalogue: Catalogue) -> Decision:
     """Partners and weights of the first sale, as long as its version lets renewals earn."""
     if not parent.touches or parent.version_id is None:
@@ -223,9 +233,11 @@ def primary_touch(touches: Sequence[Touch], model: str, half_life_ms: int) -> To
 
 
 def _holds(conversion: Conversion, touches: Sequence[Touch], catalogue: Catalogue) -> tuple[str, ...]:
-    """Why the credit is kept back: partners that could no longer earn when the sale came."""
+    """Why the credit is kept back: partners that could no longer earn when the sale came, if their campaign minds."""
     reasons = set()
     for pair in {(touch.campaign_version_id, touch.partner_id) for touch in touches}:
+        if not catalogue.versions[pair[0]].is_held_after_end:
+            continue
         verdict = is_held_for(catalogue.standing(*pair), conversion.occurred_us)
         if verdict is not None:
             reasons.add(f"{verdict}: partner {pair[1]}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import asyncpg
-
 from attribution.faults import Fault, Refused
 from attribution.keys import ADMIN
 from attribution.link_fields import LinkChanges, Policy
@@ -13,8 +11,8 @@ from attribution.link_rows import insert_values, link_body, link_row
 from attribution.links import SQL as LINKS
 from attribution.links import write_changes
 from attribution.outcomes import Ledger, Outcome
-from attribution.programme import all_overrides
-from attribution.programme_fields import Override, ProgrammeLink, ProgrammePartner
+from attribution.overrides import apply_overrides
+from attribution.programme_fields import ProgrammeLink, ProgrammePartner
 from attribution.versions import SQL
 
 
@@ -25,7 +23,7 @@ async def apply_partner(
     partner_id = await _partner(ledger, partner)
     enrolment_id = await _enrolment(ledger, version_id, partner_id, partner.email)
     if {"override", "overrides"} & partner.model_fields_set:
-        await _overrides(ledger, version_id, partner_id, partner, path)
+        await apply_overrides(ledger, version_id, partner_id, partner, path)
     codes = [policy.normal(link.code or "") for link in partner.links]
     rows = await ledger.connection.fetch(LINKS["links_by_codes"], codes) if codes else []
     stored = {row["short_code"]: dict(row) for row in rows}
@@ -79,62 +77,6 @@ async def _enrolment(ledger: Ledger, version_id: int, partner_id: int, name: str
             "enrolment", "campaign_partners", row["campaign_partner_id"], name, before, {"status": "approved"}
         )
     return int(row["campaign_partner_id"])
-
-
-async def _overrides(
-    ledger: Ledger, version_id: int, partner_id: int, partner: ProgrammePartner, path: str
-) -> None:
-    """Make the partner's rates those listed. An old rate is ended, never rewritten."""
-    rows = await ledger.connection.fetch(SQL["overrides_of_partner"], version_id, partner_id)
-    wanted = {item.event: item for item in all_overrides(partner)}
-    for row in rows:
-        override = wanted.get(row["event"])
-        is_same = override is not None and _same(row, override)
-        if is_same:
-            del wanted[row["event"]]
-            ledger.left("override", _title(partner, row["event"]))
-            continue
-        await ledger.connection.execute(
-            SQL["end_override" if row["is_begun"] else "delete_override"], row["partner_campaign_override_id"]
-        )
-        if override is None:
-            await ledger.changed(
-                "override", "partner_campaign_overrides", row["partner_campaign_override_id"],
-                _title(partner, row["event"]), {"is_ended": False}, {"is_ended": True},
-            )  # fmt: skip
-    for override in wanted.values():
-        await _add_override(ledger, version_id, partner_id, partner, override, path)
-
-
-def _same(row: asyncpg.Record, override: Override) -> bool:
-    stored = (row["commission_type"], row["commission_value"], row["notes"])
-    return stored == (override.type, override.value, override.notes)
-
-
-def _title(partner: ProgrammePartner, event: str | None) -> str:
-    return f"{partner.email} ({event or 'all events'})"
-
-
-async def _add_override(
-    ledger: Ledger,
-    version_id: int,
-    partner_id: int,
-    partner: ProgrammePartner,
-    override: Override,
-    path: str,
-) -> None:
-    type_id = None
-    if override.event is not None:
-        type_id = await ledger.connection.fetchval(SQL["event_type_by_name"], override.event)
-        if type_id is None:
-            raise Refused([Fault(f"{path}.override.event", f"{override.event} is no known event type")])
-    after = {"type": override.type, "value": str(override.value), "notes": override.notes}
-    number = await ledger.connection.fetchval(
-        SQL["add_override"], partner_id, version_id, type_id, override.type, override.value, override.notes
-    )
-    await ledger.created(
-        "override", "partner_campaign_overrides", number, _title(partner, override.event), after
-    )
 
 
 async def _link(

@@ -15,7 +15,7 @@ import orjson
 
 from attribution.candidates import find_candidates
 from attribution.conversion_rows import Conversion, conversion_of
-from attribution.decision import Decision, Found, Judged, decide
+from attribution.decision import Decision, Found, Judged, decide, follows
 from attribution.eligibility import MEANING, Verdict
 from attribution.moments import click_micros, moment_of
 from attribution.outcome_body import SQL, load_outcomes, moment_text
@@ -35,6 +35,7 @@ REASONS = {
     "an_earlier_rule_matched": "matched, but an earlier rule had matched already",
     "revenue_below": "needs more revenue in the month than the partner had",
     "revenue_above": "a higher tier was reached",
+    "other_partner_tier": "is for partners of another tier",
     "tiered": "the campaign pays by tiers",
     "none": "the event type has no rate of its own",
 }
@@ -80,7 +81,8 @@ async def _decide_again(connection: Connection, conversion: Conversion, now: dat
     coupons = await load_terms(connection, [conversion], candidates, parents, catalogue)
     found = candidates.found[0].values()
     decision = decide(conversion, found, catalogue, coupons.get(0), None)
-    return decision if 0 not in parents else decision._replace(judged=_aside(decision.judged))
+    is_aside = 0 in parents and follows(conversion, parents[0], catalogue)
+    return decision._replace(judged=_aside(decision.judged)) if is_aside else decision
 
 
 def _aside(judged: Sequence[Judged]) -> list[Judged]:

@@ -220,7 +220,8 @@ ORDER BY wanted.conversion_event_id, t.attribution_type, t.occurred_at, t.click_
 -- name: versions
 SELECT v.campaign_version_id, v.campaign_id, c.vendor_id, v.version_number, v.name, v.default_commission_type,
        v.default_commission_value, v.cookie_duration_days, v.attribution_model, v.half_life_days, v.pricing,
-       v.rule_mode, v.is_rules_on_overrides, v.hold_days, v.flat_refund, v.is_coupon_wins, v.rebill_months_max
+       v.rule_mode, v.is_rules_on_overrides, v.hold_days, v.flat_refund, v.is_coupon_wins, v.rebill_months_max,
+       v.is_upgrade_reattributed, v.is_pending_counted, v.is_held_after_end
 FROM campaign_versions v JOIN campaigns c USING (campaign_id)
 WHERE v.campaign_version_id = ANY($1::int[]);
 
@@ -229,6 +230,12 @@ SELECT campaign_tier_id, campaign_version_id, label, min_amount, reward_type, re
        is_deleted, deleted_at
 FROM campaign_tiers WHERE campaign_version_id = ANY($1::int[])
 ORDER BY campaign_tier_id;
+
+-- name: partner_tier_rates
+SELECT partner_tier_rate_id, campaign_version_id, partner_tier, commission_type, commission_value, created_at,
+       is_deleted, deleted_at
+FROM partner_tier_rates WHERE campaign_version_id = ANY($1::int[])
+ORDER BY partner_tier_rate_id;
 
 -- name: rules
 SELECT commission_rule_id, campaign_version_id, name, active, deactivated_at, conditions, actions, valid_from,
@@ -259,16 +266,6 @@ LEFT JOIN LATERAL (
     WHERE v.campaign_id = wanted.campaign_id AND e.partner_id = wanted.partner_id
     ORDER BY e.is_deleted, e.campaign_version_id DESC LIMIT 1
 ) AS e ON true;
-
--- name: partner_contacts
--- What might show that a buyer is the partner: e-mail, and accounts to be paid into.
-SELECT partner_id, email AS contact FROM partners WHERE partner_id = ANY($1::int[])
-UNION
-SELECT partner_id, provider_account_id FROM partner_payment_methods
-WHERE partner_id = ANY($1::int[]) AND provider_account_id IS NOT NULL AND NOT is_deleted;
-
--- name: customer_keys
-SELECT vendor_id, customer_key FROM vendors WHERE vendor_id = ANY($1::int[]);
 
 -- name: customer_history
 -- What customers had bought before: how much in the same currency, and how often at all.

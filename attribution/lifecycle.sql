@@ -91,18 +91,30 @@ WHERE m.campaign_version_id = ANY($1::int[]) AND NOT m.is_deleted;
 SELECT name FROM conversion_event_types WHERE conversion_event_type_id = $1;
 
 -- name: count_towards
-SELECT count(*)::int FROM conversion_events
-WHERE partner_id = $2 AND campaign_version_id = $1 AND conversion_event_type_id = $3
-  AND status IN ('approved', 'paid') AND NOT is_deleted AND adjusts_conversion_event_id IS NULL
-  AND campaign_milestone_id IS NULL;
+-- What was approved, and where the version says so what may still be.
+SELECT count(*)::int FROM conversion_events c JOIN campaign_versions v USING (campaign_version_id)
+WHERE c.partner_id = $2 AND c.campaign_version_id = $1 AND c.conversion_event_type_id = $3 AND NOT c.is_deleted
+  AND c.adjusts_conversion_event_id IS NULL AND c.campaign_milestone_id IS NULL
+  AND (c.status IN ('approved', 'paid')
+       OR (v.is_pending_counted AND c.status = 'pending' AND c.attribution_state = 'attributed' AND NOT c.is_held));
+
+-- name: counted_pending
+-- Pending conversions that milestones count, in the order in which they happened.
+SELECT c.conversion_event_id, c.adjusts_conversion_event_id, c.campaign_milestone_id, c.campaign_version_id,
+       c.partner_id, c.conversion_event_type_id, c.currency, c.event_value
+FROM conversion_events c
+WHERE c.conversion_event_id = ANY($1::bigint[]) AND c.status = 'pending' AND c.attribution_state = 'attributed'
+  AND NOT c.is_held
+ORDER BY c.occurred_at, c.conversion_id;
 
 -- name: add_milestone
 INSERT INTO conversion_events (
     conversion_id, vendor_id, conversion_event_type_id, status, attribution_state, event_value, currency,
     commission_amount, commission_type, commission_value, partner_id, campaign_version_id, attribution_type,
     reward_id, campaign_milestone_id, occurred_at, approved_at, priced_at, metadata, terms)
-SELECT $2, vendor_id, conversion_event_type_id, 'approved', 'attributed', 0, currency, $3, 'flat', $3, $4,
-       campaign_version_id, attribution_type, $5, $6, now(), now(), now(), $7::jsonb, $8::jsonb
+SELECT $2, vendor_id, conversion_event_type_id, $8::text, 'attributed', 0, currency, $3, 'flat', $3, $4,
+       campaign_version_id, attribution_type, $5, $6, now(), CASE $8::text WHEN 'approved' THEN now() END, now(),
+       $7::jsonb, $7::jsonb || jsonb_build_object('hold_days', terms -> 'hold_days')
 FROM conversion_events WHERE conversion_event_id = $1
 ON CONFLICT DO NOTHING
 RETURNING conversion_event_id, occurred_at, currency;

@@ -1,7 +1,8 @@
 """Pays milestones: one-time bonuses for a number of approved conversions, each exactly once.
 
-`lifecycle` calls `pay_milestones` in the transaction that approves. The enrolment is locked while its conversions are
-counted, and a unique key on partner and milestone refuses a second bonus whatever happens.
+`lifecycle` calls `pay_milestones` in the transaction that approves; `posting` calls `promise_milestones` where a campaign
+counts pending conversions too. The enrolment is locked while its conversions are counted, and a unique key on partner
+and milestone refuses a second bonus whatever happens.
 """
 
 from __future__ import annotations
@@ -31,8 +32,19 @@ SQL = load_queries("attribution", "lifecycle.sql")
 
 async def pay_milestones(connection: Connection, approved: Sequence[Any]) -> list[int]:
     """Record the bonuses that these approvals brought about; their numbers."""
+    paid = await _reach(connection, approved, "approved")
+    await move_totals(connection, {}, await totals_of(connection, paid))
+    return paid
+
+
+async def promise_milestones(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Record the bonuses, pending like them, that these pending conversions brought about; the caller moves totals."""
+    return await _reach(connection, await connection.fetch(SQL["counted_pending"], numbers), "pending")
+
+
+async def _reach(connection: Connection, rows: Sequence[Any], status: str) -> list[int]:
     last: dict[tuple[int, int, int], Any] = {}
-    for row in approved:
+    for row in rows:
         if row["adjusts_conversion_event_id"] is None and row["campaign_milestone_id"] is None:
             last[row["campaign_version_id"], row["partner_id"], row["conversion_event_type_id"]] = row
     if not last:
@@ -45,12 +57,11 @@ async def pay_milestones(connection: Connection, approved: Sequence[Any]) -> lis
     await connection.execute(READ["lock_keys"], keys)
     paid = []
     for key in wanted:
-        paid += await _pay(connection, key, last[key])
-    await move_totals(connection, {}, await totals_of(connection, paid))
+        paid += await _pay(connection, key, last[key], status)
     return paid
 
 
-async def _pay(connection: Connection, key: tuple[int, int, int], row: Any) -> list[int]:
+async def _pay(connection: Connection, key: tuple[int, int, int], row: Any, status: str) -> list[int]:
     event = await connection.fetchval(SQL["event_name"], key[2])
     found = await connection.fetch(SQL["open_milestones"], key[0], key[1], event)
     count = await connection.fetchval(SQL["count_towards"], *key)
@@ -67,15 +78,15 @@ async def _pay(connection: Connection, key: tuple[int, int, int], row: Any) -> l
     rewards = {one["campaign_milestone_id"]: (one["reward_id"], one["name"]) for one in found}
     paid = []
     for milestone in reached(milestones.values(), event, count, ()):
-        number = await _record(connection, row, milestone, *rewards[milestone.milestone_id])
+        number = await _record(connection, row, milestone, *rewards[milestone.milestone_id], status)
         paid += [] if number is None else [number]
     return paid
 
 
 async def _record(
-    connection: Connection, row: Any, milestone: Milestone, reward_id: int, name: str
+    connection: Connection, row: Any, milestone: Milestone, reward_id: int, name: str, status: str
 ) -> int | None:
-    """The bonus as an approved conversion with one touch a model and one credit."""
+    """The bonus as a conversion with one touch a model and one credit."""
     currency, partner_id = row["currency"], row["partner_id"]
     value = minor_units(row["event_value"] or Decimal(0), currency)
     amount = bonus(milestone, value, DIGITS[currency])
@@ -89,7 +100,7 @@ async def _record(
         reward_id,
         milestone.milestone_id,
         orjson.dumps(told).decode(),
-        orjson.dumps(told).decode(),
+        status,
     )
     if added is None:
         return None

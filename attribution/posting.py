@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from attribution import lifecycle
 from attribution.adjustments import adjustments_of, readjust
 from attribution.conversion_rows import Conversion
 from attribution.journeys import join_journeys, write_journeys
+from attribution.milestone_bonus import promise_milestones
 from attribution.models import SHARE_DIGITS, touch_types
 from attribution.outcome_body import load_outcomes
 from attribution.pricing import Result
@@ -57,7 +59,8 @@ async def post(connection: Connection, results: Sequence[Result]) -> Posted:
     await _convert_leads(connection, fresh)
     await tell_outcomes(connection, [one.decision.conversion for one in fresh])
     await ask_dependents(connection, _numbers(changed))
-    await move_totals(connection, before, await totals_of(connection, [*_numbers(fresh), *known]))
+    bonuses = await _promise_bonuses(connection, changed)
+    await move_totals(connection, before, await totals_of(connection, [*_numbers(fresh), *known, *bonuses]))
     attributed = sum(bool(one.decision.touches) for one in changed)
     touches = sum(len(one.decision.touches) * len(one.splits) for one in (*fresh, *stale))
     return Posted(attributed, len(changed) - attributed, len(results) - len(changed), touches)
@@ -204,6 +207,16 @@ async def _audit(connection: Connection, changed: Sequence[Result]) -> None:
         for one in changed
     ]
     await connection.execute(SQL["audit_again"], _numbers(changed), bodies, "reattribute", None)
+
+
+async def _promise_bonuses(connection: Connection, changed: Sequence[Result]) -> list[int]:
+    """Milestones reached by pending conversions, where their campaign counts those; the numbers of the bonuses."""
+    counted = _numbers(one for one in changed if one.is_counted_pending)
+    bonuses = await promise_milestones(connection, counted) if counted else []
+    await lifecycle.note(
+        connection, "create", bonuses, changes={"after": {"status": "pending"}}, reason="milestone"
+    )
+    return bonuses
 
 
 async def _convert_leads(connection: Connection, fresh: Sequence[Result]) -> None:

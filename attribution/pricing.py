@@ -55,6 +55,8 @@ class Result(NamedTuple):
     credits: Sequence[Credit] = ()
     terms: Mapping[str, Any] = {}
     lead_id: int | None = None
+    is_counted_pending: bool = False
+    """Whether milestones count it before it is approved."""
 
 
 def earners(decision: Decision, catalogue: Catalogue) -> dict[int, int]:
@@ -101,6 +103,7 @@ def price_decision(decision: Decision, catalogue: Catalogue, past: Past) -> Resu
             next(one.values for one in splits if one.model == decision.model),
         ),
         _frozen(decision, catalogue, past, priced),
+        is_counted_pending=version.is_pending_counted,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from attribution.faults import Fault, Refused
 from attribution.link_fields import Policy, field_faults
-from attribution.programme_fields import Override, Programme, ProgrammePartner
+from attribution.programme_fields import Override, Programme, listed_overrides
 from schema.urls import destination_fault
 
 PROGRAMME_CHARS_MAX = 20_000_000
@@ -105,11 +105,7 @@ def _doubled(programme: Programme) -> list[Fault]:
                     faults.append(
                         Fault(f"{here}.partners[{p}]", f"{partner.email} has another name or tier above")
                     )
-                faults += _twice(
-                    f"{here}.partners[{p}].overrides",
-                    "event",
-                    [item.event or "" for item in all_overrides(partner)],
-                )
+                faults += _overlapping(f"{here}.partners[{p}]", listed_overrides(partner))
                 codes += [
                     (f"{here}.partners[{p}].links[{n}]", link.code) for n, link in enumerate(partner.links)
                 ]
@@ -121,9 +117,16 @@ def _doubled(programme: Programme) -> list[Fault]:
     return faults
 
 
-def all_overrides(partner: ProgrammePartner) -> list[Override]:
-    """`override` and `overrides` together."""
-    return ([partner.override] if partner.override is not None else []) + partner.overrides
+def _overlapping(path: str, listed: list[tuple[str, Override]]) -> list[Fault]:
+    """Rates for the same events at the same time: requirement 19."""
+    return [
+        Fault(f"{path}.{place}", "is for the same events at the same time as one above")
+        for at, (place, one) in enumerate(listed)
+        for _, other in listed[:at]
+        if one.event == other.event
+        and (one.valid_until is None or other.valid_from is None or other.valid_from < one.valid_until)
+        and (other.valid_until is None or one.valid_from is None or one.valid_from < other.valid_until)
+    ]
 
 
 def _twice(place: str, field: str, values: list[str]) -> list[Fault]:

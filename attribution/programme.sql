@@ -16,7 +16,7 @@ UPDATE vendors SET name = $2, company_name = $3, website_url = $4 WHERE vendor_i
 SELECT c.campaign_id, c.status, v.campaign_version_id, v.version_number, v.name, v.description, v.destination_url,
        v.default_commission_type, v.default_commission_value, v.cookie_duration_days, v.attribution_model,
        v.half_life_days, v.click_param, v.pricing, v.rule_mode, v.is_rules_on_overrides, v.hold_days, v.flat_refund,
-       v.is_coupon_wins
+       v.is_coupon_wins, v.rebill_months_max, v.is_upgrade_reattributed, v.is_pending_counted, v.is_held_after_end
 FROM campaigns c
 JOIN campaign_versions v ON v.campaign_version_id = c.current_campaign_version_id
 WHERE c.vendor_id = $1 AND v.name = $2 AND NOT c.is_deleted
@@ -34,10 +34,12 @@ UPDATE campaigns SET status = $2 WHERE campaign_id = $1;
 INSERT INTO campaign_versions (
     campaign_id, version_number, name, description, destination_url, default_commission_type,
     default_commission_value, cookie_duration_days, attribution_model, half_life_days, click_param, pricing, rule_mode,
-    is_rules_on_overrides, hold_days, flat_refund, is_coupon_wins, approval_required, is_public, max_partners,
+    is_rules_on_overrides, hold_days, flat_refund, is_coupon_wins, rebill_months_max, is_upgrade_reattributed,
+    is_pending_counted, is_held_after_end, approval_required, is_public, max_partners,
     terms_url, promotional_guidelines
 )
 SELECT $1, coalesce(max(v.version_number), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+       $17, $18, $19, $20,
        coalesce((array_agg(v.approval_required ORDER BY v.version_number DESC))[1], false),
        coalesce((array_agg(v.is_public ORDER BY v.version_number DESC))[1], true),
        (array_agg(v.max_partners ORDER BY v.version_number DESC))[1],
@@ -59,6 +61,15 @@ ORDER BY min_amount;
 -- name: add_tier
 INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, max_amount, reward_type, reward_value)
 VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: partner_tier_rates_of_version
+SELECT partner_tier, commission_type, commission_value
+FROM partner_tier_rates
+WHERE campaign_version_id = $1 AND NOT is_deleted;
+
+-- name: add_partner_tier_rate
+INSERT INTO partner_tier_rates (campaign_version_id, partner_tier, commission_type, commission_value)
+VALUES ($1, $2, $3, $4);
 
 -- name: carry_enrolments
 INSERT INTO campaign_partners (campaign_version_id, partner_id, status, application_note, applied_at, approved_at,
@@ -156,11 +167,11 @@ WHERE campaign_partner_id = $1;
 
 -- name: overrides_of_partner
 SELECT o.partner_campaign_override_id, t.name AS event, o.commission_type, o.commission_value, o.notes,
-       o.valid_from < now() AS is_begun
+       o.valid_from, o.valid_until, o.valid_from < now() AS is_begun,
+       coalesce(o.valid_until <= now(), false) AS is_ended
 FROM partner_campaign_overrides o
 LEFT JOIN conversion_event_types t USING (conversion_event_type_id)
 WHERE o.campaign_version_id = $1 AND o.partner_id = $2 AND NOT o.is_deleted
-  AND (o.valid_until IS NULL OR o.valid_until > now())
 ORDER BY o.valid_from;
 
 -- name: event_type_by_name
@@ -174,6 +185,6 @@ UPDATE partner_campaign_overrides SET is_deleted = true, deleted_at = now() WHER
 
 -- name: add_override
 INSERT INTO partner_campaign_overrides (partner_id, campaign_version_id, conversion_event_type_id, commission_type,
-                                        commission_value, notes)
-VALUES ($1, $2, $3, $4, $5, $6)
+                                        commission_value, notes, valid_from, valid_until)
+VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, now()), $8)
 RETURNING partner_campaign_override_id;

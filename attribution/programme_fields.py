@@ -7,7 +7,7 @@ money never is a float.
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -97,9 +97,13 @@ class Commission(Strictly):
     type: Literal["percentage", "flat", "tiered"]
     value: Amount | None = None
     tiers: list[Tier] = Field(default_factory=list, max_length=100)
+    partner_tiers: dict[PartnerTier, Rate] = Field(default_factory=dict)
+    """Rates that stand in for `value` where the partner has that tier."""
 
     @model_validator(mode="after")
     def _sound(self) -> Commission:
+        if self.type == "tiered" and self.partner_tiers:
+            raise ValueError("partner_tiers stand in for a value, and type tiered has none")
         if self.type == "tiered":
             _check_tiers(self.tiers)
         elif self.tiers:
@@ -159,12 +163,24 @@ class CommissionRule(Strictly):
     valid_from: Moment | None = None
     valid_until: Moment | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> CommissionRule:
+        _check_validity(self.valid_from, self.valid_until)
+        return self
+
 
 class Override(Rate):
-    """A partner's own rate, for one event type or all."""
+    """A partner's own rate, for one event type or all; from the moment it is applied on where no beginning is given."""
 
     event: Annotated[Text, Field(max_length=100)] | None = None
     notes: Text | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Override:
+        _check_validity(self.valid_from, self.valid_until)
+        return self
 
 
 class ProgrammeLink(NewLink):
@@ -191,6 +207,12 @@ class ProgrammePartner(Strictly):
     links: list[ProgrammeLink] = Field(default_factory=list)
 
 
+def listed_overrides(partner: ProgrammePartner) -> list[tuple[str, Override]]:
+    """`override` and `overrides` together, each with where it stands."""
+    one = [("override", partner.override)] if partner.override is not None else []
+    return [*one, *((f"overrides[{at}]", override) for at, override in enumerate(partner.overrides))]
+
+
 class Campaign(Strictly):
     """A campaign: its terms, its rules, its partners. A changed term publishes a new version."""
 
@@ -210,6 +232,10 @@ class Campaign(Strictly):
     hold_days: Annotated[int, Strict(), Field(ge=0, le=365)] = 0
     flat_refund: Literal["keep", "prorate"] = "keep"
     is_coupon_wins: Flag = True
+    rebill_months_max: Annotated[int, Strict(), Field(ge=0, le=1200)] | None = None
+    is_upgrade_reattributed: Flag = False
+    is_pending_counted: Flag = False
+    is_held_after_end: Flag = True
     status: Literal["active", "paused", "archived"] = "active"
     rules: list[CommissionRule] | None = Field(None, max_length=1000)
     partners: list[ProgrammePartner] = Field(default_factory=list)
@@ -234,6 +260,11 @@ class Programme(Strictly):
 def _check_percentage(kind: str, value: Decimal) -> None:
     if kind == "percentage" and value > 100:
         raise ValueError("a percentage may be at most 100")
+
+
+def _check_validity(begins: datetime | None, ends: datetime | None) -> None:
+    if begins is not None and ends is not None and ends <= begins:
+        raise ValueError("valid_until must lie after valid_from")
 
 
 def _check_tiers(tiers: list[Tier]) -> None:

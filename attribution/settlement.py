@@ -15,7 +15,7 @@ import structlog
 from attribution.adjustments import touch_of
 from attribution.candidates import Candidates, find_candidates
 from attribution.conversion_rows import REFUNDED, Conversion, conversion_of, exact_json
-from attribution.decision import Coupon, Decision, Parent, decide
+from attribution.decision import FOLLOWING, Coupon, Decision, Parent, decide
 from attribution.history import load_pasts
 from attribution.posting import Posted, post
 from attribution.pricing import Result, price_decision
@@ -27,8 +27,6 @@ from attribution.touch_rows import Touch
 CLICK_WAIT = timedelta(minutes=15)
 """How long a conversion waits for the click or first sale it names: a click may lie in a door's spool while Redis is
 away, but a click id that never existed must not keep a sale from its outcome for ever."""
-FOLLOWING = frozenset({"upgrade"})
-"""Event types that go to the customer's first partner without naming a first sale."""
 
 log = structlog.get_logger()
 

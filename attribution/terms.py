@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from attribution.commission import Override, Terms, Tier
+from attribution.commission import Override, PartnerTierRate, Terms, Tier
 from attribution.conversion_rows import Conversion, Row, exact_json
 from attribution.eligibility import Standing, Verdict, earliest
 from attribution.models import DAY_MS
@@ -44,6 +44,9 @@ class Version(NamedTuple):
     flat_refund: str
     is_coupon_wins: bool
     rebill_months_max: int | None
+    is_upgrade_reattributed: bool
+    is_pending_counted: bool
+    is_held_after_end: bool
 
 
 class Known(NamedTuple):
@@ -68,6 +71,7 @@ class Catalogue:
         self.standings: dict[tuple[int, int], Standing | None] = {}
         self.partner_tiers: dict[int, str] = {}
         self._tiers: dict[int, list[Known]] = defaultdict(list)
+        self._partner_tier_rates: dict[int, list[Known]] = defaultdict(list)
         self._rules: dict[int | None, list[Known]] = defaultdict(list)
         self._overrides: dict[tuple[int, int], list[Known]] = defaultdict(list)
         self._memo: dict[Any, Terms] = {}
@@ -81,6 +85,9 @@ class Catalogue:
             self.versions[row["campaign_version_id"]] = _version(row)
         for row in await connection.fetch(SQL["tiers"], wanted):
             self._tiers[row["campaign_version_id"]].append(_known(_tier(row), row["campaign_tier_id"], row))
+        for row in await connection.fetch(SQL["partner_tier_rates"], wanted):
+            known_rate = _known(_partner_tier_rate(row), row["partner_tier_rate_id"], row)
+            self._partner_tier_rates[row["campaign_version_id"]].append(known_rate)
         known = {entry.number for entry in self._rules[None]}
         for row in await connection.fetch(SQL["rules"], wanted):
             if row["commission_rule_id"] not in known:
@@ -130,6 +137,7 @@ class Catalogue:
                 version.is_rules_on_overrides,
                 Rate(*conversion.event_rate) if conversion.event_rate else None,
                 conversion.is_commissionable,
+                [entry.value for entry in self._partner_tier_rates[version_id] if entry.at(moment)],
             )
         return self._memo[key]
 
@@ -198,6 +206,9 @@ def _version(row: Row) -> Version:
         row["flat_refund"],
         row["is_coupon_wins"],
         row["rebill_months_max"],
+        row["is_upgrade_reattributed"],
+        row["is_pending_counted"],
+        row["is_held_after_end"],
     )
 
 
@@ -209,6 +220,11 @@ def half_life_ms(days: Decimal) -> int:
 def _tier(row: Row) -> Tier:
     rate = Rate(row["reward_type"], row["reward_value"])
     return Tier(row["campaign_tier_id"], row["label"], row["min_amount"], rate, row["reward_id"])
+
+
+def _partner_tier_rate(row: Row) -> PartnerTierRate:
+    rate = Rate(row["commission_type"], row["commission_value"])
+    return PartnerTierRate(row["partner_tier_rate_id"], row["partner_tier"], rate)
 
 
 def _rule(row: Row) -> Rule:

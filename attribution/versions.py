@@ -22,7 +22,8 @@ RECOMPOSED_ROWS = 1_000
 _TERMS = (
     "name", "description", "destination_url", "default_commission_type", "default_commission_value",
     "cookie_duration_days", "attribution_model", "half_life_days", "click_param", "pricing", "rule_mode",
-    "is_rules_on_overrides", "hold_days", "flat_refund", "is_coupon_wins",
+    "is_rules_on_overrides", "hold_days", "flat_refund", "is_coupon_wins", "rebill_months_max",
+    "is_upgrade_reattributed", "is_pending_counted", "is_held_after_end",
 )  # fmt: skip
 
 
@@ -52,6 +53,17 @@ async def stored_tiers(connection: asyncpg.Connection, version_id: int) -> list[
     return [tuple(row) for row in await connection.fetch(SQL["tiers_of_version"], version_id)]
 
 
+def partner_tier_values(campaign: Campaign) -> list[tuple[str, str, Decimal]]:
+    """Rates of partner tiers as rows, in the order of `partner_tier_rates_of_version`."""
+    return sorted((tier, rate.type, rate.value) for tier, rate in campaign.commission.partner_tiers.items())
+
+
+async def stored_partner_tiers(connection: asyncpg.Connection, version_id: int) -> list[tuple[Any, ...]]:
+    """The rates of partner tiers of a version."""
+    rows = await connection.fetch(SQL["partner_tier_rates_of_version"], version_id)
+    return sorted(tuple(row) for row in rows)
+
+
 async def add_version(connection: asyncpg.Connection, campaign_id: int, campaign: Campaign) -> int:
     """Write the next version of a campaign with its tiers and make it the current one."""
     terms = terms_of(campaign)
@@ -61,6 +73,9 @@ async def add_version(connection: asyncpg.Connection, campaign_id: int, campaign
     rows = [(version_id, *tier) for tier in tier_values(campaign.commission.tiers)]
     if rows:
         await connection.executemany(SQL["add_tier"], rows)
+    rates = [(version_id, *rate) for rate in partner_tier_values(campaign)]
+    if rates:
+        await connection.executemany(SQL["add_partner_tier_rate"], rates)
     await connection.execute(SQL["make_current"], campaign_id, version_id)
     return version_id
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -67,8 +67,44 @@ class Ledger:
         )
         return self
 
-    async def add_campaign(self, **terms: Any) -> int:
-        """Another campaign, which becomes the one links are made for."""
+    async def add_campaign(
+        self,
+        tiers: Sequence[tuple[int, int]] = (),
+        partner_tiers: Mapping[str, int] | None = None,
+        **terms: Any,
+    ) -> int:
+        """Another campaign, which becomes the one links are made for.
+
+        `tiers` are percentages by the revenue they begin at, `partner_tiers` those of a partner's own tier.
+        """
+        async with self.db.transaction():
+            await self._publish({"default_commission_type": "tiered"} | terms if tiers else terms)
+            for least, per_cent in tiers:
+                await self.tier(least, per_cent)
+        for tier, per_cent in (partner_tiers or {}).items():
+            await self.db.execute(
+                "INSERT INTO partner_tier_rates (campaign_version_id, partner_tier, commission_type, commission_value)"
+                " VALUES ($1, $2, 'percentage', $3)",
+                self.version_id,
+                tier,
+                per_cent,
+            )
+        for name in self.partners:
+            await self.enrol(name)
+        return self.version_id
+
+    async def tier(self, least: int, per_cent: int, reward_id: int | None = None) -> None:
+        """A tier of the current campaign."""
+        await self.db.execute(
+            "INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, reward_type, reward_value, reward_id)"
+            " VALUES ($1, 'from ' || $2::int, $2::int, 'percentage', $3, $4)",
+            self.version_id,
+            least,
+            per_cent,
+            reward_id,
+        )
+
+    async def _publish(self, terms: Mapping[str, Any]) -> None:
         self.campaign_id = await self.db.fetchval(
             "INSERT INTO campaigns (vendor_id) VALUES ($1) RETURNING campaign_id", self.vendor_id
         )
@@ -77,7 +113,8 @@ class Ledger:
             "destination_url": "https://shop.example/",
             "default_commission_type": "percentage",
             "default_commission_value": Decimal(10),
-        } | terms
+            **terms,
+        }
         columns = ", ".join(given)
         places = ", ".join(f"${number}" for number in range(2, len(given) + 2))
         self.version_id = await self.db.fetchval(
@@ -91,9 +128,6 @@ class Ledger:
             self.campaign_id,
             self.version_id,
         )
-        for name in self.partners:
-            await self.enrol(name)
-        return self.version_id
 
     async def add_partner(self, name: str, tier: str = "standard") -> int:
         """An active partner, enrolled, with a link."""

@@ -186,6 +186,117 @@ def test_rules_and_overrides_not_listed_any_more_end(settings: Settings) -> None
     run(settings, scenario)
 
 
+OVERRIDES = """
+            overrides:
+              - {type: percentage, value: "12.00", valid_from: "2026-01-01T00:00:00Z", valid_until: "2026-03-01T00:00:00Z"}
+              - {type: percentage, value: "13.00", valid_from: "2026-03-01T00:00:00Z"}
+              - {type: flat, value: "1.00", event: signup, valid_until: "2199-01-01T00:00:00Z"}
+"""
+
+
+async def _rates(connection: Connection) -> list[tuple[Any, ...]]:
+    rows = await connection.fetch(
+        "SELECT commission_value::int, extract(month FROM valid_from AT TIME ZONE 'UTC')::int,"
+        " extract(year FROM valid_until AT TIME ZONE 'UTC')::int"
+        " FROM partner_campaign_overrides WHERE NOT is_deleted AND conversion_event_type_id IS NULL ORDER BY valid_from"
+    )
+    return [tuple(row) for row in rows]
+
+
+def test_r17_r19_overrides_follow_one_another_as_the_file_says(settings: Settings) -> None:
+    async def scenario(connection: Connection) -> None:
+        text = FILE.replace('            override: {type: percentage, value: "15.00"}\n', OVERRIDES[1:])
+        assert (await apply(connection, text))["created", "override"] == 3
+        assert await _rates(connection) == [(12, 1, 2026), (13, 3, None)]
+        assert {action for action, _ in await apply(connection, text)} == {"left"}
+        raised = text.replace('"13.00"', '"14.00"')
+        assert (await apply(connection, raised))["changed", "override"] == 1
+        assert await _rates(connection) == [(12, 1, 2026), (14, 3, None)]
+        assert await connection.fetchval(
+            "SELECT deleted_at IS NOT NULL FROM partner_campaign_overrides WHERE commission_value = 13"
+        )
+        clashing = raised.replace("2026-01-01T", "2025-12-01T").replace("2026-03-01T", "2026-02-01T")
+        with pytest.raises(Refused, match=r"partners\[0\]\.overrides\[0\]\.valid_from lies in the validity"):
+            await apply(connection, clashing)
+        past = FILE.replace('value: "15.00"}', 'value: "15.00", valid_until: "2026-01-01T00:00:00Z"}')
+        with pytest.raises(Refused, match=r"override\.valid_until has passed"):
+            await apply(connection, past.replace("a@blog", "z@blog").replace("summer-a", "summer-z"))
+
+    run(settings, scenario)
+
+
+def test_r37_a_changed_rate_is_audited_with_before_and_after(settings: Settings) -> None:
+    async def scenario(connection: Connection) -> None:
+        await apply(connection, FILE)
+        await apply(
+            connection, FILE.replace('"15.00"', '"16.00"').replace("multiplier: 1.5", "multiplier: 2")
+        )
+        rows = await connection.fetch(
+            "SELECT entity_type, changes #>> '{before,value}', changes #>> '{after,value}',"
+            " changes #>> '{before,actions,commission_multiplier}', changes #>> '{after,actions,commission_multiplier}'"
+            " FROM audit_logs WHERE action = 'update' ORDER BY 1"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("commission_rules", None, None, "1.5", "2"),
+            ("partner_campaign_overrides", "15.0000", "16.00", None, None),
+        ]
+
+    run(settings, scenario)
+
+
+def test_r21_rules_are_tried_in_the_order_of_the_file(settings: Settings) -> None:
+    names = ["A", "B", "C"]
+
+    def with_rules(multipliers: dict[str, str]) -> str:
+        begin, end = FILE.index("        rules:"), FILE.index("        partners:")
+        rules = [
+            f"{{name: {name}, actions: {{commission_multiplier: {by}}}}}" for name, by in multipliers.items()
+        ]
+        return f"{FILE[:begin]}        rules: [{', '.join(rules)}]\n{FILE[end:]}"
+
+    async def order(connection: Connection) -> list[str]:
+        rows = await connection.fetch(
+            "SELECT name FROM commission_rules WHERE NOT is_deleted ORDER BY commission_rule_id"
+        )
+        return [row[0] for row in rows]
+
+    async def scenario(connection: Connection) -> None:
+        await apply(connection, with_rules(dict.fromkeys(names, "2")))
+        changed = with_rules({"A": "2", "B": "3", "C": "2"})
+        assert (await apply(connection, changed))["changed", "rule"] == 2
+        assert await order(connection) == names
+        turned = with_rules({"C": "2", "A": "2", "B": "3"})
+        await apply(connection, turned)
+        assert await order(connection) == ["C", "A", "B"]
+        assert {action for action, _ in await apply(connection, turned)} == {"left"}
+
+    run(settings, scenario)
+
+
+def test_terms_a_campaign_may_set(settings: Settings) -> None:
+    async def scenario(connection: Connection) -> None:
+        await apply(connection, FILE)
+        text = FILE.replace(
+            "        window_days: 30\n",
+            "        window_days: 30\n        rebill_months_max: 12\n        is_upgrade_reattributed: true\n"
+            "        is_pending_counted: true\n        is_held_after_end: false\n",
+        ).replace(
+            'value: "10.00"}', 'value: "10.00", partner_tiers: {gold: {type: percentage, value: "12.00"}}}'
+        )
+        assert (await apply(connection, text))["changed", "campaign"] == 1
+        row = await connection.fetchrow(
+            "SELECT v.rebill_months_max, v.is_upgrade_reattributed, v.is_pending_counted, v.is_held_after_end,"
+            " r.partner_tier, r.commission_value::int FROM campaigns c JOIN campaign_versions v"
+            " ON v.campaign_version_id = c.current_campaign_version_id JOIN partner_tier_rates r"
+            " ON r.campaign_version_id = v.campaign_version_id"
+        )
+        assert row is not None and tuple(row) == (12, True, True, False, "gold", 12)
+        assert {action for action, _ in await apply(connection, text)} == {"left"}
+        assert (await apply(connection, text.replace('"12.00"', '"13.00"')))["changed", "campaign"] == 1
+
+    run(settings, scenario)
+
+
 def test_what_the_api_changed_and_the_file_does_not_name_is_kept(settings: Settings) -> None:
     async def scenario(connection: Connection) -> None:
         await apply(connection, FILE)

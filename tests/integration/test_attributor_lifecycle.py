@@ -98,6 +98,16 @@ def test_r36_proofs_refuse_changes(database_url: str, table: str, change: str) -
     on_ledger(database_url, work)
 
 
+@pytest.mark.parametrize("column", ["approved_at", "occurred_at"])
+def test_h1_the_date_of_an_approval_is_final(database_url: str, column: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.approve(await _sold(ledger))
+        with pytest.raises(asyncpg.RestrictViolationError, match="dates"):
+            await ledger.db.execute(f"UPDATE conversion_events SET {column} = {column} - interval '1 day'")
+
+    on_ledger(database_url, work)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -160,7 +170,9 @@ async def _milestones(ledger: Ledger) -> None:
         )
 
 
-def test_r39_r40_r41_r42_milestones_are_paid_once_each_under_concurrency(database_url: str) -> None:
+def test_r39_r40_r41_r42_r43_milestones_are_paid_once_each_under_concurrency_and_stay(
+    database_url: str,
+) -> None:
     async def work(ledger: Ledger) -> None:
         await _milestones(ledger)
         await ledger.click("A", ago(1))
@@ -185,15 +197,54 @@ def test_r39_r40_r41_r42_milestones_are_paid_once_each_under_concurrency(databas
     on_ledger(database_url, work)
 
 
+def test_r40_r42_a_campaign_may_count_pending_conversions(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await _milestones(ledger)
+        await ledger.click("A", ago(1))
+        numbers = [await ledger.sale(f"T{number}") for number in range(2)]
+        await ledger.attribute()
+        assert await _bonuses(ledger, "pending") == [Decimal(50)]
+        numbers += [await ledger.sale(f"T{number}") for number in range(2, 12)]
+        await ledger.attribute(attributors=3)
+        assert await _bonuses(ledger, "pending") == [Decimal(50), Decimal(70), Decimal(90)]
+        assert (await ledger.approve(numbers[0])).is_done
+        assert await _bonuses(ledger, "approved") == []
+        bonus = await ledger.db.fetchval(
+            "SELECT conversion_event_id FROM conversion_events WHERE campaign_milestone_id IS NOT NULL"
+            " ORDER BY commission_amount LIMIT 1"
+        )
+        assert (await ledger.approve(bonus)).is_done
+        assert await _bonuses(ledger, "approved") == [Decimal(50)]
+        assert await ledger.credits(bonus) == {"A": Decimal(50)}
+        await disagreements(ledger)
+
+    on_ledger(database_url, work, is_pending_counted=True)
+
+
+def test_r40_what_is_held_or_another_partner_s_counts_towards_nothing(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await _milestones(ledger)
+        own = await ledger.db.fetchval("SELECT email FROM partners WHERE name = 'A'")
+        await ledger.click("A", ago(1))
+        held = await ledger.sale("T1", email=own)
+        await ledger.attribute()
+        assert await _bonuses(ledger, "pending") == []
+        await ledger.approve(held, lifts_hold=True)
+        assert await _bonuses(ledger, "approved") == [Decimal(50)]
+
+    on_ledger(database_url, work, is_pending_counted=True)
+
+
 async def _approve(pool: asyncpg.Pool, number: int) -> None:
     async with pool.acquire() as connection:
         assert (await approve(connection, number, ADMIN)).is_done
 
 
-async def _bonuses(ledger: Ledger) -> list[Decimal]:
+async def _bonuses(ledger: Ledger, status: str = "approved") -> list[Decimal]:
     rows = await ledger.db.fetch(
         "SELECT commission_amount FROM conversion_events WHERE campaign_milestone_id IS NOT NULL"
-        " AND status = 'approved' ORDER BY commission_amount"
+        " AND status = $1 ORDER BY commission_amount",
+        status,
     )
     return [row[0] for row in rows]
 

@@ -6,9 +6,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
 
 from attribution.explain import load_explanation
+from attribution.terms import SQL
 from tests.ledger_bed import NOW, Ledger, ago, on_ledger
 
 
@@ -327,6 +329,116 @@ def test_f1_a_partner_that_buys_from_itself_is_held(database_url: str) -> None:
     on_ledger(database_url, work)
 
 
+def test_s2_a_campaign_may_attribute_upgrades_anew(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.click("A", ago(20))
+        await ledger.click("B", ago(1))
+        await ledger.sale("F1", customer="c-1", at=ago(10))
+        upgrade = await ledger.sale("U1", customer="c-1", event="upgrade")
+        renewal = await ledger.sale("R1", event="subscription", parent_transaction_id="F1")
+        await ledger.attribute()
+        assert await ledger.credits(upgrade) == {"B": Decimal(10)}
+        assert await ledger.credits(renewal) == {"A": Decimal(10)}
+        told = await load_explanation(ledger.db, upgrade)
+        assert told is not None
+        assert [one["verdict"] for one in told["candidates"]] == ["eligible", "eligible"]
+
+    on_ledger(database_url, work, is_upgrade_reattributed=True)
+
+
+@pytest.mark.parametrize("name", ["account", "customer_id"])
+def test_f1_an_account_or_customer_id_that_is_the_partner_s_is_held(database_url: str, name: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.db.execute(
+            "INSERT INTO payment_providers (name, display_name) VALUES ('paypal', 'PayPal')"
+        )
+        await ledger.db.execute(
+            "INSERT INTO partner_payment_methods (partner_id, payment_provider_id, provider_account_id)"
+            " SELECT $1, payment_provider_id, 'ann@pay.example' FROM payment_providers",
+            ledger.partners["A"],
+        )
+        await ledger.click("A", ago(1))
+        buyer = {"email": "Ann@pay.example"} if name == "account" else {"customer": "ann@pay.example"}
+        (row,) = await _settled(ledger, await ledger.sale("T1", **buyer))
+        assert row["is_held"] and row["hold_reason"] == f"self_referral: partner {ledger.partners['A']}"
+
+    on_ledger(database_url, work)
+
+
+def test_f1_a_partner_s_own_device_and_address_are_held_whatever_the_name(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        own = await ledger.db.fetchval("SELECT email FROM partners WHERE name = 'A'")
+        await ledger.click("A", ago(1), 1, visitor_hash=99)
+        await ledger.sale("T0", email=own, at=ago(0.9))
+        await ledger.click("A", ago(0.5), 1, visitor_hash=99)
+        device = await ledger.sale("T1", email="other@x.example", at=ago(0.4))
+        await ledger.click("A", ago(0.2), 2, visitor_hash=99)
+        address = await ledger.sale("T2", email="third@x.example", cookie_number=2)
+        await ledger.click("A", ago(0.2), 3, visitor_hash=97)
+        reported = await ledger.sale("T3", cookie_number=3, visitor_hashes=[99])
+        await ledger.click("A", ago(0.2), 4, visitor_hash=98)
+        stranger = await ledger.sale("T4", cookie_number=4)
+        await ledger.click("B", ago(0.2), 5, visitor_hash=99)
+        rival = await ledger.sale("T5", cookie_number=5)
+        rows = await _settled(ledger, device, address, reported, stranger, rival)
+        number = ledger.partners["A"]
+        assert [row["hold_reason"] for row in rows] == [
+            f"self_referral: device of partner {number}",
+            f"self_referral: address of partner {number}",
+            f"self_referral: address of partner {number}",
+            None,
+            None,
+        ]
+        assert [row["is_held"] for row in rows] == [True, True, True, False, False]
+
+    on_ledger(database_url, work)
+
+
+def test_f1_an_address_of_another_day_and_a_shared_device_hold_nothing(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        own = await ledger.db.fetchval("SELECT email FROM partners WHERE name = 'A'")
+        await ledger.click("A", ago(3), 1, visitor_hash=99)
+        await ledger.sale("T0", email=own, at=ago(2.9))
+        await ledger.click("A", ago(0.2), 2, visitor_hash=99)
+        later = await ledger.sale("T1", cookie_number=2)
+        (_, name) = await ledger.hashed(None, own)
+        for customer in range(6):
+            await ledger.link(f"c-{customer}", 3, ago(9))
+        await ledger.link(str(name), 3, ago(9), is_hashed=True)
+        await ledger.click("A", ago(0.2), 3)
+        shared = await ledger.sale("T2", cookie_number=3)
+        rows = await _settled(ledger, later, shared)
+        assert [row["hold_reason"] for row in rows] == [None, None]
+
+    on_ledger(database_url, work)
+
+
+def test_customers_are_found_by_index(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.db.execute(SQL["begin_batch"].replace(", true)", ", false)"))
+        name, _ = await ledger.hashed("c-1", None)
+        rows = await ledger.db.fetch(
+            "EXPLAIN " + SQL["linked_cookies"], [0], [ledger.vendor_id], [name], [NOW], 50, 5
+        )
+        conditions = [row[0] for row in rows if "Index Cond" in row[0]]
+        assert any("customer_hash" in condition for condition in conditions), rows
+
+    on_ledger(database_url, work)
+
+
+def test_f3_a_campaign_may_pay_what_came_after_the_end(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        now = await ledger.db.fetchval("SELECT date_trunc('milliseconds', clock_timestamp())")
+        await ledger.click("A", now - timedelta(hours=2))
+        await ledger.db.execute("UPDATE partners SET status = 'suspended' WHERE name = 'A'")
+        number = await ledger.sale("T1", at=now + timedelta(hours=2))
+        (row,) = await _settled(ledger, number)
+        assert not row["is_held"] and row["hold_reason"] is None
+        assert await ledger.credits(number) == {"A": Decimal(10)}
+
+    on_ledger(database_url, work, is_held_after_end=False)
+
+
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
@@ -411,6 +523,13 @@ def test_r73_leads_get_their_partner_and_tie_devices_together(database_url: str)
         number = await ledger.sale("T1", customer="c-1", cookie_number=None)
         await ledger.attribute()
         assert await ledger.credits(number) == {"A": Decimal(10)}
+        again = await ledger.sale("T2", customer="c-1", cookie_number=None)
+        await ledger.attribute()
+        assert (await ledger.row(again))["lead_id"] == lead_id
+        with pytest.raises(asyncpg.UniqueViolationError, match="leads_external_lead_id_key"):
+            await ledger.db.execute(
+                "INSERT INTO leads (vendor_id, external_lead_id) VALUES ($1, 'L1')", ledger.vendor_id
+            )
         lead = await ledger.db.fetchrow("SELECT partner_id, status FROM leads WHERE lead_id = $1", lead_id)
         assert tuple(lead) == (ledger.partners["A"], "converted")
         assert (await ledger.row(number))["lead_id"] == lead_id

@@ -94,15 +94,6 @@ async def _sums(ledger: Ledger) -> list[Decimal]:
 
 def test_r9_r12_a8_tiers_by_the_revenue_of_the_month_in_any_order_of_arrival(database_url: str) -> None:
     async def work(ledger: Ledger) -> None:
-        for label, least, rate in (("Bronze", 0, 5), ("Silver", 1000, 10)):
-            await ledger.db.execute(
-                "INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, reward_type, reward_value)"
-                " VALUES ($1, $2, $3, 'percentage', $4)",
-                ledger.version_id,
-                label,
-                least,
-                rate,
-            )
         await ledger.click("A", datetime(2026, 5, 20, tzinfo=UTC))
         await ledger.sale("M", "5000.00", at=datetime(2026, 5, 31, 23, tzinfo=UTC))
         last = await ledger.sale("T3", at=NOW)
@@ -120,7 +111,7 @@ def test_r9_r12_a8_tiers_by_the_revenue_of_the_month_in_any_order_of_arrival(dat
         await ledger.attribute()
         assert await commission(ledger, last) == "5.000"
 
-    on_ledger(database_url, work, default_commission_type="tiered", default_commission_value=None)
+    on_ledger(database_url, work, tiers=((0, 5), (1000, 10)))
 
 
 def test_r23_a24_history_is_our_own_and_excludes_this_sale(database_url: str) -> None:
@@ -142,6 +133,73 @@ def test_r23_a24_history_is_our_own_and_excludes_this_sale(database_url: str) ->
             "12.000",
             "11.000",
         ]
+
+    on_ledger(database_url, work)
+
+
+def test_r12_r18_r75_a_tier_names_its_reward_and_a_deleted_one_is_ignored(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        reward = await ledger.db.fetchval(
+            "INSERT INTO rewards (name, reward_type, reward_value) VALUES ('Silver', 'percentage', 12) RETURNING reward_id"
+        )
+        await ledger.tier(100, 12, reward)
+        await ledger.click("A", ago(5))
+        first = await ledger.sale("T1", at=ago(3))
+        second = await ledger.sale("T2", at=ago(2))
+        await ledger.attribute()
+        await ledger.db.execute(
+            "UPDATE campaign_tiers SET is_deleted = true, deleted_at = now() WHERE min_amount = 100"
+        )
+        await ledger.db.execute("UPDATE rewards SET reward_value = 99")
+        await ledger.db.execute(
+            "INSERT INTO reattributions (conversion_event_id, reason) VALUES ($1, 'recompute')", second
+        )
+        third = await ledger.sale("T3", at=ago(1))
+        await ledger.attribute()
+        numbers = (first, second, third)
+        assert [await commission(ledger, one) for one in numbers] == ["5.000", "12.000", "5.000"]
+        assert [(await ledger.row(one))["reward_id"] for one in numbers] == [None, reward, None]
+
+    on_ledger(database_url, work, tiers=((0, 5),))
+
+
+def test_r20_r67_the_tier_a_partner_has_when_it_is_priced_counts_and_a_later_one_for_later_sales(
+    database_url: str,
+) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.override("B", "20")
+        await ledger.db.execute("UPDATE partners SET tier = 'gold' WHERE name = 'B'")
+        await ledger.click("A", ago(5), 1)
+        await ledger.click("B", ago(5), 2)
+        before = await ledger.sale("T1")
+        await ledger.attribute()
+        await ledger.db.execute("UPDATE partners SET tier = 'gold' WHERE name = 'A'")
+        await ledger.click("A", ago(1), 1, is_late=True)
+        after, agreed = await ledger.sale("T2"), await ledger.sale("T3", cookie_number=2)
+        await ledger.attribute()
+        numbers = (before, after, agreed)
+        assert [await commission(ledger, one) for one in numbers] == ["10.000", "12.000", "20.000"]
+        told = await load_explanation(ledger.db, after)
+        assert told is not None
+        won = [one for one in told["rates"][0]["considered"] if one["is_winner"]]
+        assert [(one["source"], one["label"]) for one in won] == [("partner_tier", "gold")]
+
+    on_ledger(database_url, work, partner_tiers={"gold": 12, "platinum": 15})
+
+
+def test_r79_what_is_deleted_neither_earns_nor_counts(database_url: str) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.rule({"customer_lifetime_value_min": "100"}, {"bonus_flat": "7"})
+        click_id = await ledger.click("A", ago(5))
+        await ledger.click("B", ago(4))
+        gone = await ledger.sale("T1", customer="c-1", at=ago(3))
+        await ledger.db.execute("UPDATE clicks SET is_deleted = true WHERE click_id <> $1", click_id)
+        await ledger.db.execute("UPDATE conversion_events SET is_deleted = true, deleted_at = now()")
+        number = await ledger.sale("T2", customer="c-1")
+        await ledger.attribute()
+        assert (await ledger.row(gone))["attribution_state"] == "awaiting_click"
+        assert await ledger.credits(number) == {"A": Decimal(10)}
+        assert await _totals(ledger, "A") == (1, Decimal(100), Decimal(10))
 
     on_ledger(database_url, work)
 

@@ -23,20 +23,11 @@ async def _facts(ledger: Ledger, run: int, shape: random.Random) -> list[Fact]:
     await ledger.rule({"customer_lifetime_value_min": "150"}, {"bonus_flat": "1.11"})
     await ledger.rule({"is_first_purchase": True}, {"commission_multiplier": "1.1"})
     await ledger.add_campaign(
-        default_commission_type="tiered",
-        default_commission_value=None,
+        tiers=((0, 5), (150, 8), (400, 11)),
         attribution_model="time_decay",
         pricing="per_partner",
         cookie_duration_days=12,
     )
-    for least, rate in ((0, 5), (150, 8), (400, 11)):
-        await ledger.db.execute(
-            "INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, reward_type, reward_value)"
-            " VALUES ($1, 'from ' || $2::int, $2::int, 'percentage', $3)",
-            ledger.version_id,
-            least,
-            rate,
-        )
     await ledger.db.execute(
         "INSERT INTO partner_coupons (vendor_id, code, partner_id, campaign_version_id, valid_from)"
         " VALUES ($1, 'only-c', $2, $3, '2020-01-01Z')",

@@ -140,6 +140,63 @@ def test_r54_what_is_not_a_term_may_change(rehearsal_url: str) -> None:
     after(rehearsal_url, "UPDATE campaign_versions SET name = 'Autumn', is_public = false, max_partners = 9")
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET is_deleted = true"])
+def test_r54_a_version_with_conversions_cannot_be_deleted(rehearsal_url: str, change: str) -> None:
+    statement = change.format("campaign_versions") + " WHERE campaign_version_id = {acme.version_id}"
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        after(rehearsal_url, statement)
+
+
+TIERED = (
+    "INSERT INTO campaign_versions (campaign_id, version_number, name, destination_url, default_commission_type)"
+    " VALUES ({acme.campaign_id}, 2, 'Tiered', 'https://shop.example/', 'tiered')"
+)
+TIER = (
+    "INSERT INTO campaign_tiers (campaign_version_id, label, min_amount, reward_type, reward_value)"
+    " SELECT max(campaign_version_id), 'Bronze', {least}, 'percentage', 5 FROM campaign_versions"
+)
+PUBLISH = (
+    "UPDATE campaigns SET current_campaign_version_id = (SELECT max(campaign_version_id) FROM campaign_versions)"
+    " WHERE campaign_id = {acme.campaign_id}"
+)
+
+
+def test_r10_r11_a_tiered_version_is_published_with_tiers_from_0_on_only(rehearsal_url: str) -> None:
+    after(rehearsal_url, TIERED)
+    after(rehearsal_url, TIERED, PUBLISH, TIER.format(least=0))
+    for tiers in ([], [TIER.format(least=10)]):
+        with pytest.raises(asyncpg.CheckViolationError, match="has no tier from 0 on"):
+            after(rehearsal_url, TIERED, *tiers, PUBLISH)
+    with pytest.raises(asyncpg.UniqueViolationError, match="campaign_tiers_min_amount_live_key"):
+        after(rehearsal_url, TIERED, TIER.format(least=0), TIER.format(least=0))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "actions", "field"),
+    [
+        ('{{"phase_of_moon": 1}}', "{{}}", "conditions.phase_of_moon"),
+        ('{{"date_range": {{"begin": "2026-01-01"}}}}', "{{}}", "conditions.date_range.begin"),
+        ("{{}}", '{{"multiplier": 2}}', "actions.multiplier"),
+    ],
+)
+def test_r22_an_unknown_word_of_a_rule_is_refused_whoever_writes(
+    rehearsal_url: str, conditions: str, actions: str, field: str
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match=f"{field} is not a known field"):
+        after(
+            rehearsal_url,
+            "INSERT INTO commission_rules (campaign_version_id, name, conditions, actions)"
+            f" VALUES ({{acme.version_id}}, 'rule', '{conditions}', '{actions}')",
+        )
+
+
+@pytest.mark.parametrize("table", ["event_commission_snapshots", "audit_logs"])
+def test_r36_tenants_have_no_right_to_change_proofs(rehearsal_url: str, table: str) -> None:
+    for right in ("UPDATE", "DELETE", "TRUNCATE"):
+        has = f"SELECT has_table_privilege('clickledger_tenant', '{table}', '{right}')"
+        assert not run(rehearsal_url, lambda db, has=has: db.fetchval(has)), right
+
+
 def test_r55_max_partners_holds_when_two_approvals_meet(database_url: str) -> None:
     async def approve_two() -> list[str | BaseException]:
         first, second = await connect(database_url), await connect(database_url)

@@ -12,6 +12,7 @@ from attribution.allocation import allocate
 from attribution.commission import (
     Earner,
     Override,
+    PartnerTierRate,
     Priced,
     Terms,
     Tier,
@@ -138,6 +139,40 @@ def test_r20_the_partner_tier_alters_the_rate_by_a_rule_and_an_override_still_wi
     assert cents(sale(10_000), terms(rules=[gold]), tier="gold") == 1200
     assert cents(sale(10_000), terms(rules=[gold]), tier="silver") == 1000
     assert cents(sale(10_000), terms(rules=[gold]), tier="gold", overrides=[override(1, "20")]) == 2000
+
+
+def test_r20_a_table_of_partner_tiers_stands_in_for_the_default_only() -> None:
+    rates = [PartnerTierRate(1, "gold", Rate("percentage", Decimal(12)))]
+    given = terms(partner_tier_rates=rates, event_rate=Rate("flat", Decimal(1)))
+    assert cents(sale(10_000), given, tier="gold") == 1200
+    assert cents(sale(10_000), given, tier="silver") == 1000
+    assert cents(sale(10_000), given, tier="gold", overrides=[override(1, "20")]) == 2000
+    rate = rule(1, {}, {"commission_type": "percentage", "commission_value": 15})
+    assert cents(sale(10_000), given._replace(rules=[rate]), tier="gold") == 1500
+    assert outcome_of(price(sale(10_000), Earner(7, "gold"), given)) == {
+        "partner_tier 1": "won",
+        "campaign 1": "beaten_by_partner_tier",
+        "event_type 6": "beaten_by_partner_tier",
+    }
+    assert outcome_of(price(sale(10_000), Earner(7), given))["partner_tier 1"] == "other_partner_tier"
+
+
+def test_a5_each_rate_beats_all_that_come_after_it() -> None:
+    """Override of the type, override of all, rule, tier or the partner's own tier, campaign, event type."""
+    rate = rule(1, {}, {"commission_type": "percentage", "commission_value": 15})
+    given = terms(
+        rules=[rate],
+        partner_tier_rates=[PartnerTierRate(1, "gold", Rate("percentage", Decimal(12)))],
+        event_rate=Rate("percentage", Decimal(1)),
+    )
+    overrides = [override(1, "20"), override(2, "30", SALE_TYPE)]
+    earned = [cents(sale(10_000), given, tier="gold", overrides=overrides)]
+    earned.append(cents(sale(10_000), given, tier="gold", overrides=overrides[:1]))
+    earned.append(cents(sale(10_000), given, tier="gold"))
+    earned.append(cents(sale(10_000), given._replace(rules=[]), tier="gold"))
+    earned.append(cents(sale(10_000), given._replace(rules=[])))
+    earned.append(cents(sale(10_000), given._replace(rules=[], default_rate=None)))
+    assert earned == [3000, 2000, 1500, 1200, 1000, 100]
 
 
 def test_r21_rules_are_tried_in_order_of_their_numbers() -> None:

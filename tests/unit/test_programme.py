@@ -78,11 +78,11 @@ def with_rule(rule: str) -> str:
         ("{name: R, actions: {bonus_flat: 1}, valid_from: 2024-01-01}", "valid_from"),
     ],
 )  # fmt: skip
-def test_an_unknown_condition_or_action_makes_a_rule_invalid(rule: str, field: str) -> None:
+def test_r22_an_unknown_condition_or_action_makes_a_rule_invalid(rule: str, field: str) -> None:
     assert f"vendors[0].campaigns[0].rules[0].{field}" in faults_of(with_rule(rule))
 
 
-def test_the_rules_of_the_dictionary_are_accepted() -> None:
+def test_r23_r24_the_rules_of_the_dictionary_are_accepted() -> None:
     for rule in (
         "{name: A, conditions: {date_range: {start: '2024-12-01', end: '2024-12-31'}, min_event_value: 100},"
         " actions: {commission_multiplier: 1.5, bonus_flat: 10}}",
@@ -102,9 +102,73 @@ def test_the_rules_of_the_dictionary_are_accepted() -> None:
         ("[{label: A, min: 0, value: 1}, {label: B, min: 0, value: 2}]", "above"),
     ],
 )
-def test_tiers_neither_overlap_nor_leave_a_gap(tiers: str, complaint: str) -> None:
+def test_r11_tiers_neither_overlap_nor_leave_a_gap(tiers: str, complaint: str) -> None:
     text = MINIMAL.replace("{type: percentage, value: 10.10}", f"{{type: tiered, tiers: {tiers}}}")
     assert complaint in "".join(faults_of(text).values())
+
+
+def test_r10_tiered_without_tiers_is_refused() -> None:
+    text = MINIMAL.replace("{type: percentage, value: 10.10}", "{type: tiered}")
+    assert faults_of(text) == {"vendors[0].campaigns[0].commission": "tiers are needed for type tiered"}
+
+
+def test_r20_rates_of_partner_tiers_stand_in_for_a_value() -> None:
+    gold = "partner_tiers: {gold: {type: percentage, value: 12}}"
+    text = MINIMAL.replace("value: 10.10}", f"value: 10.10, {gold}}}")
+    assert read_programme(text).vendors[0].campaigns[0].commission.partner_tiers["gold"].value == 12
+    tiered = MINIMAL.replace(
+        "{type: percentage, value: 10.10}",
+        f"{{type: tiered, tiers: [{{label: A, min: 0, value: 1}}], {gold}}}",
+    )
+    assert "type tiered has none" in "".join(faults_of(tiered).values())
+    assert any("partner_tiers" in field for field in faults_of(text.replace("gold", "tin")))
+
+
+def with_overrides(*overrides: str) -> str:
+    return MINIMAL.replace("name: P,", f"name: P, overrides: [{', '.join(overrides)}],")
+
+
+EARLY = "{type: flat, value: 1, valid_until: '2026-03-01T00:00:00Z'}"
+LATE = "{type: flat, value: 2, valid_from: '2026-03-01T00:00:00Z'}"
+
+
+def test_r19_rates_of_one_partner_follow_one_another() -> None:
+    partner = read_programme(with_overrides(EARLY, LATE)).vendors[0].campaigns[0].partners[0]
+    assert [override.value for override in partner.overrides] == [1, 2]
+    for clashing in (LATE, "{type: flat, value: 3}", EARLY.replace("03-01", "03-02")):
+        faults = faults_of(with_overrides(LATE, clashing))
+        assert faults == {
+            "vendors[0].campaigns[0].partners[0].overrides[1]": "is for the same events at the same time as one above"
+        }
+
+
+@pytest.mark.parametrize(
+    "validity",
+    [
+        "valid_from: '2026-03-01T00:00:00Z', valid_until: '2026-03-01T00:00:00Z'",
+        "valid_from: '2026-03-01T01:00:00+01:00', valid_until: '2026-02-28T23:59:59Z'",
+    ],
+)
+def test_r17_a_validity_ends_after_it_begins(validity: str) -> None:
+    override = with_overrides(f"{{type: flat, value: 1, {validity}}}")
+    rule = with_rule(f"{{name: R, actions: {{bonus_flat: 1}}, {validity}}}")
+    for text in (override, rule):
+        assert "valid_until must lie after valid_from" in faults_of(text).values()
+
+
+@pytest.mark.parametrize(
+    ("term", "field"),
+    [
+        ("rebill_months_max: -1", "rebill_months_max"),
+        ("rebill_months_max: 1.5", "rebill_months_max"),
+        ("is_upgrade_reattributed: 1", "is_upgrade_reattributed"),
+        ("is_pending_counted: maybe", "is_pending_counted"),
+        ("is_held_after_end: 0", "is_held_after_end"),
+    ],
+)
+def test_a_term_of_the_wrong_kind_is_named(term: str, field: str) -> None:
+    text = MINIMAL.replace("        partners:", f"        {term}\n        partners:")
+    assert f"vendors[0].campaigns[0].{field}" in faults_of(text)
 
 
 @pytest.mark.parametrize(
