@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +10,7 @@ import orjson
 
 from attribution.link_fields import NewLink, Policy
 from attribution.links import list_links
+from attribution.spreadsheets import cell
 
 PAGE_LINKS = 1_000
 COLUMNS = ("code", *(name for name in NewLink.model_fields if name != "code"))
@@ -30,9 +29,7 @@ async def export_links(connection: asyncpg.Connection, policy: Policy, *, is_csv
 
 
 def _csv(rows: list[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
+    return "".join(",".join(map(cell, row)) + "\n" for row in rows)
 
 
 def _fields(row: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from attribution.faults import Fault, faults_of
 from attribution.link_fields import NewLink
+from attribution.spreadsheets import as_written
 
 FIELD_CHARS_MAX = 1_000_000
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -69,7 +70,7 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[NumberedRow]:
             elif len(values) > len(names):
                 yield NumberedRow(reader.line_num, {}, f"has {len(values)} fields under {len(names)} columns")
             else:
-                yield NumberedRow(reader.line_num, dict(zip(names, values, strict=False)))
+                yield NumberedRow(reader.line_num, dict(zip(names, map(as_written, values), strict=False)))
     except csv.Error as error:
         yield NumberedRow(reader.line_num, {}, f"is not CSV: {error}")
 

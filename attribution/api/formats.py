@@ -1,12 +1,10 @@
 """Rows as JSON lines or CSV, a batch at a time, and which of them a request asks for. Pure.
 
-CSV is opened in spreadsheets, which run a cell that begins like a formula: such text gets an apostrophe in front.
+CSV is opened in spreadsheets: `attribution.spreadsheets` makes text harmless there.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,10 +12,11 @@ from typing import Any
 
 import orjson
 
+from attribution.spreadsheets import cell
+
 JSON = "application/json"
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
@@ -49,10 +48,8 @@ def header_line(columns: Sequence[str]) -> bytes:
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Rows as RFC 4180 lines."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
-    return text.getvalue().encode("utf-8", "replace")
+    lines = (",".join([_cell(row[name]) for name in columns]) + "\r\n" for row in rows)
+    return "".join(lines).encode("utf-8", "replace")
 
 
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -69,5 +66,4 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | Decimal):
         return str(value)
-    text = str(value)
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    return cell(str(value))

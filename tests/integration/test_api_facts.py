@@ -12,10 +12,13 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_api import Play, World, add_clicks, errors, play  # noqa: F401 - `play` is a fixture
 
 from attribution.api import exports
 from attribution.api.formats import CSV, JSON, NDJSON, csv_lines, json_lines, wanted_format
+from attribution.spreadsheets import FORMULA_STARTS, as_written, cell
 
 NOW = datetime.now(UTC)
 
@@ -132,10 +135,27 @@ def test_the_format_asked_for(accept: str | None, media_type: str) -> None:
     assert wanted_format(accept) == media_type
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1+1", "-x", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "＝1+1"],
+)
 def test_what_looks_like_a_formula_is_text(text: str) -> None:
-    assert csv_lines(["a"], [{"a": text}]).decode().lstrip('"').startswith("'")
-    assert csv_lines(["a"], [{"a": Decimal("-1.50")}]) == b"-1.50\r\n"
+    field = csv_lines(["a"], [{"a": text}]).decode().lstrip('"')
+    assert field.startswith("'" + text[0])
+    for separated in (f"a;{text}", f"a\t{text}", f"a|{text}"):  # where another separator is usual
+        assert csv_lines(["a"], [{"a": separated}]) == f'"{separated}"\r\n'.encode()
+
+
+def test_numbers_stay_numbers() -> None:
+    assert csv_lines(["a", "b"], [{"a": Decimal("-1.50"), "b": "-33.33"}]) == b"-1.50,-33.33\r\n"
+
+
+@given(st.text(alphabet="'=+-@＝\t\r\n,;\"1a. ") | st.text())
+def test_a_reader_of_csv_gets_back_what_was_written(text: str) -> None:
+    line = f"{cell(text)},{cell('end')}\r\n"
+    (row,) = csv.reader(io.StringIO(line, newline=""))
+    assert [as_written(field) for field in row] == [text, "end"]
+    assert not row[0].startswith(FORMULA_STARTS) or text.lstrip("-").replace(".", "").isdecimal()
 
 
 def test_lines_of_json_hold_what_json_has_no_word_for() -> None:

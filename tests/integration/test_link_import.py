@@ -117,7 +117,7 @@ def test_a_link_of_an_enrolment_needs_an_approved_one(connection: Any) -> None:
 @pytest.mark.parametrize("is_csv", [True, False])
 def test_what_is_exported_imports_as_the_same(connection: Any, is_csv: bool) -> None:
     source = {
-        "code": "täg/1", "destination_url": "https://x.example/?a=%20&b#f", "label": 'say "hi", ok',
+        "code": "täg/1", "destination_url": "https://x.example/?a=%20&b#f", "label": '=say("hi"); ok',
         "rules": [{"when": {"country": ["GB"]}, "split": [{"weight": 1, "to": "https://a.example/"}]}],
         "utm_params": {"utm_source": "s"}, "custom_params": {"k": "{sub1}"}, "forward_query": ["a"],
         "starts_at": "2026-01-01T00:00:00Z", "expires_at": None, "max_clicks": 5, "fallback_url": None,
