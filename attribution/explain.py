@@ -132,7 +132,8 @@ def rates_of(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
             "bonus": partner["bonus"],
             "rule_ids": partner["rules"],
             "considered": [
-                {**one, "is_winner": one["reason"] == "won", "why": _why(one["reason"])}
+                {name: one[name] for name in ("source", "id", "label", "type", "value", "reason")}
+                | {"is_winner": one["reason"] == "won", "why": _why(one["reason"])}
                 for one in partner["considered"]
             ],
         }

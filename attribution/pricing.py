@@ -20,6 +20,8 @@ from attribution.rules import Rate, Sale
 from attribution.terms import Catalogue
 from attribution.touch_rows import Split, Touch
 
+LOW_CONFIDENCE = "low_confidence"
+"""Why a conversion is held whose match is little more than a guess."""
 _BY_LENGTH = frozenset(STORED) - {"time_decay"}
 """Models whose weights depend on nothing but the number of touches."""
 
@@ -89,13 +91,16 @@ def price_decision(decision: Decision, catalogue: Catalogue, past: Past) -> Resu
     credited = [
         touch.confidence for touch, weight in zip(touches, weights[decision.model], strict=True) if weight
     ]
+    confidence = least([conversion.confidence, *credited])
+    if confidence == "low":
+        decision = decision._replace(holds=(*decision.holds, LOW_CONFIDENCE))
     return Result(
         decision,
         amount,
         won.rate if conversion.is_commissionable else None,
         next(iter(won.effect.rule_ids), None),
         won.reward_id,
-        least([conversion.confidence, *credited]),
+        confidence,
         splits,
         credits_of(
             touches,

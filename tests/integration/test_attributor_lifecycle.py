@@ -152,7 +152,9 @@ def test_h1_approval_waits_for_the_hold_period_and_then_comes_by_itself(database
         assert states == {early: "pending", due: "approved", held: "pending", low: "pending"}
         assert (await ledger.row(low))["attribution_confidence"] == "low"
         assert (await ledger.approve(early)).reason == "hold_period"
-        assert (await ledger.approve(low)).is_done
+        assert (await ledger.row(low))["hold_reason"] == "low_confidence"
+        assert (await ledger.approve(low)).reason == "held"
+        assert (await ledger.approve(low, lifts_hold=True)).is_done
 
     on_ledger(database_url, work, hold_days=7)
 

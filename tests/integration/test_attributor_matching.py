@@ -144,6 +144,7 @@ def test_k1_each_way_to_match(database_url: str, given: str, matched_by: str, co
         number = await ledger.sale("T1", **more)
         (row,) = await _settled(ledger, number)
         assert (row["matched_by"], row["attribution_confidence"]) == (matched_by, confidence)
+        assert row["is_held"] == (confidence == "low")
         assert await ledger.credits(number) == {"A": Decimal(10)}
 
     on_ledger(database_url, work)
