@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 
 from attribution.api.exports import Listing, stream
+from attribution.api.fact_bodies import FRESH, ClickRow, ConversionRow
 from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
-from attribution.api.list_bodies import FRESH, ClickRow, ConversionRow, page
+from attribution.api.list_bodies import page
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.link_fields import INT_MAX, MOMENT_MAX, MOMENT_MIN
 from attribution.outcome_body import STATES

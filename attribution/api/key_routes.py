@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
 from attribution.api.link_routes import Cursor, Limit, cursor_number, next_cursor
-from attribution.api.list_bodies import KeyRow, page
+from attribution.api.list_bodies import page
 from attribution.api.tenancy import Asking
 from attribution.audit import log_action
 from attribution.faults import NotFound
@@ -35,6 +36,21 @@ class KeyBody(BaseModel):
 
     api_key_id: int
     key: str
+
+
+class KeyRow(BaseModel):
+    """A key, without its secret."""
+
+    api_key_id: int
+    key_prefix: str
+    role: str
+    vendor_id: int | None
+    partner_id: int | None
+    label: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
 
 
 @router.post("/v1/keys", status_code=201)

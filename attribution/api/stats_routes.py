@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from attribution.api.code_paths import BelowCode
-from attribution.api.list_bodies import ReconciliationBody
+from attribution.api.fact_bodies import ReconciliationBody
 from attribution.api.stats_filters import Filters
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.faults import Fault, NotFound, Refused
