@@ -73,7 +73,7 @@ def sample_clicks(count: int, seed: int = 1) -> list[tuple[Any, ...]]:
     """Clicks in event field order: mostly new visitors, a quarter that come back, some crawlers, real-looking text."""
     chance = random.Random(seed)
     start_ms = wall_clock_ms() - count // CLICKS_PER_MS
-    minter = ClickIdMinter(7, clock_ms=lambda: start_ms + len(clicks) // CLICKS_PER_MS)
+    minter = ClickIdMinter(7, clock_ns=lambda: (start_ms + len(clicks) // CLICKS_PER_MS) * 1_000_000)
     cookies = CookieIdMinter()
     visitors: list[tuple[str, str, str]] = []
     clicks: list[tuple[Any, ...]] = []

@@ -78,40 +78,36 @@ class DoorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            await self._rooms(scope, receive, send)
-            return
-        path: str = scope["path"]
-        if path in FIXED or path.startswith(ROOMS):
+        started = time.perf_counter()
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or path in FIXED or path.startswith(ROOMS):
             await (self.intake if path in INTAKE else self._rooms)(scope, receive, send)
             return
-        started = time.perf_counter()
-        answer = await self._answer(path[1:], scope)
+        method = scope["method"]
+        visit = self._visit(scope)
+        plain = self.redirector.redirect_plainly(path[1:], visit) if method == "GET" else None
+        if plain is not None:
+            redirect, click = plain
+            try:
+                await self.redirector.recorder.keep(click)
+                answer = self.redirector.answer_with(redirect)
+            except NotKept:
+                answer = unavailable()
+        elif method in ("GET", "HEAD"):
+            answer = await self.redirector.answer(path[1:], visit, is_head=method == "HEAD")
+        else:
+            answer = _method_answer(method)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         self.tally.add(answer.outcome, time.perf_counter() - started)
 
-    async def _answer(self, code: str, scope: Scope) -> Answer:
-        method = scope["method"]
-        if method not in ("GET", "HEAD"):
-            return _method_answer(method)
+    def _visit(self, scope: Scope) -> Visit:
         client = scope["client"]
-        visit = Visit(
-            read_fields(scope["headers"]),
-            client and client[0],
-            scope["query_string"],
-            is_https=scope["scheme"] == "https",
-            trusted=self.trusted,
+        is_https = scope["scheme"] == "https"
+        fields = read_fields(scope["headers"])
+        return Visit(
+            fields, client and client[0], scope["query_string"], is_https=is_https, trusted=self.trusted
         )
-        plain = self.redirector.redirect_plainly(code, visit) if method == "GET" else None
-        if plain is None:
-            return await self.redirector.answer(code, visit, is_head=method == "HEAD")
-        redirect, click = plain
-        try:
-            await self.redirector.recorder.keep(click)
-        except NotKept:
-            return unavailable()
-        return self.redirector.answer_with(redirect)
 
 
 def _method_answer(method: str) -> Answer:

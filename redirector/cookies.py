@@ -11,6 +11,7 @@ from schema.ids import parse_cookie_id
 from schema.links import WINDOW_DAYS_MAX
 
 DAY_S = 86_400
+AGE_S_MAX = WINDOW_DAYS_MAX * DAY_S
 UNTIL_SUFFIX = "_until"
 
 
@@ -25,14 +26,17 @@ class CookiePolicy:
         self._domain = f"; Domain={domain}" if domain else ""
         self._scopes: dict[tuple[int, bool], str] = {}
 
-    def scope(self, age_s: int, *, is_secure: bool) -> str:
+    def write(self, cookie_id: str, now_s: int, age_s: int, *, is_secure: bool) -> tuple[str, str]:
+        """The values of the two Set-Cookie headers, kept for `age_s` seconds."""
+        scope = self._scopes.get((age_s, is_secure)) or self._scope(age_s, is_secure=is_secure)
+        return f"{self.name}={cookie_id}{scope}", f"{self.until_name}={now_s + age_s}{scope}"
+
+    def _scope(self, age_s: int, *, is_secure: bool) -> str:
         """The attributes of a cookie kept that long. New visitors share them: a few are remembered."""
-        scope = self._scopes.get((age_s, is_secure))
-        if scope is None:
-            secure = "; Secure" if is_secure else ""
-            scope = f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}{self._domain}"
-            if age_s % DAY_S == 0 and len(self._scopes) <= 2 * WINDOW_DAYS_MAX:
-                self._scopes[(age_s, is_secure)] = scope
+        secure = "; Secure" if is_secure else ""
+        scope = f"; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}{self._domain}"
+        if age_s % DAY_S == 0 and len(self._scopes) <= 2 * WINDOW_DAYS_MAX:
+            self._scopes[(age_s, is_secure)] = scope
         return scope
 
 
@@ -53,12 +57,7 @@ def read_cookie(header: str, policy: CookiePolicy) -> tuple[str | None, int]:
 
 def max_age_s(now_s: int, until_s: int, window_days: int) -> int:
     """Seconds to keep the cookie: what remains of it or this click's window, the larger, at most 400 days."""
-    return min(max(until_s - now_s, window_days * DAY_S), WINDOW_DAYS_MAX * DAY_S)
-
-
-def write_cookie(
-    cookie_id: str, now_s: int, age_s: int, policy: CookiePolicy, *, is_secure: bool
-) -> tuple[str, str]:
-    """The values of the two Set-Cookie headers."""
-    scope = policy.scope(age_s, is_secure=is_secure)
-    return f"{policy.name}={cookie_id}{scope}", f"{policy.until_name}={now_s + age_s}{scope}"
+    window_s = window_days * DAY_S
+    if until_s - now_s > window_s:
+        window_s = until_s - now_s
+    return window_s if window_s < AGE_S_MAX else AGE_S_MAX

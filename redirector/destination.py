@@ -40,10 +40,14 @@ class Destination:
         self.is_plain = macros == ["click_id"]
         self._prefix, _, self._suffix = template.partition("{click_id}")
 
+    def fill_plainly(self, click_id: int) -> str:
+        """The Location for one click without a query, where the destination `is_plain`."""
+        return f"{self._prefix}{click_id}{self._suffix}"
+
     def fill(self, click_id: int, visitor_query: str, value_of: MacroValue) -> str:
         """The Location for one click. `value_of` gives the raw text of a macro other than click_id."""
         if self.is_plain and (not visitor_query or self.forward == "off"):
-            return f"{self._prefix}{click_id}{self._suffix}"
+            return self.fill_plainly(click_id)
 
         def value(name: str) -> str:
             return str(click_id) if name == "click_id" else value_of(name)

@@ -40,33 +40,33 @@ class Generations(Generic[Value]):
 
     def __init__(self, entries_max: int) -> None:
         self._half = max(1, entries_max // 2)
-        self._young: dict[str, Value] = {}
+        self.young: dict[str, Value] = {}
         self._old: dict[str, Value] = {}
 
     def get(self, key: str) -> Value | None:
         """The value, which is thereby young again."""
-        value = self._young.get(key)
+        value = self.young.get(key)
         if value is None and (value := self._old.get(key)) is not None:
             self.put(key, value)
         return value
 
     def put(self, key: str, value: Value) -> None:
         """Remember; may forget the older half."""
-        if len(self._young) >= self._half and key not in self._young:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        if len(self.young) >= self._half and key not in self.young:
+            self._old, self.young = self.young, {}
+        self.young[key] = value
 
     def drop(self, key: str) -> None:
         """Forget one."""
-        self._young.pop(key, None)
+        self.young.pop(key, None)
         self._old.pop(key, None)
 
     def values(self) -> list[Value]:
         """All values, the youngest last."""
-        return list(({**self._old, **self._young}).values())
+        return list(({**self._old, **self.young}).values())
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.young) + len(self._old)
 
 
 class LinkCache:
@@ -92,7 +92,7 @@ class LinkCache:
 
     def get(self, code: str) -> CachedLink | None:
         """The link, if this process holds it and it has not changed."""
-        cached = self._links.get(code)
+        cached = self._links.young.get(code) or self._links.get(code)
         if cached is None or cached.epoch != self._epoch:
             return None
         self._hits += 1

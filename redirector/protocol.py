@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from redirector.recorder import NotKept
     from redirector.redirect import Headers, Redirect
     from redirector.usual_get import UsualGet
+    from redirector.visitor import HeaderFields
 
 POSTBACK = "-/pb"
 
@@ -72,6 +73,7 @@ class FastProtocol(AsgiProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self._read = self.app.reader.read
         self._redirect_cycle = RedirectCycle(self)
 
     def on_message_begin(self) -> None:
@@ -86,10 +88,15 @@ class FastProtocol(AsgiProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer plainly, or hand over to uvicorn."""
-        if self._owes_nothing() and not self._is_reading and not self.flow.write_paused:
-            request = self.app.reader.read(data)
-            if request is not None and self._answer_plainly(request):
-                return
+        cycle = self.cycle
+        if (
+            (cycle is None or cycle.response_complete)
+            and not self._is_reading
+            and not self.flow.write_paused
+            and (request := self._read(data)) is not None
+            and self._answer_plainly(request)
+        ):
+            return
         super().data_received(data)
 
     def _answer_plainly(self, request: UsualGet) -> bool:
@@ -97,7 +104,7 @@ class FastProtocol(AsgiProtocol):
         started = time.perf_counter()
         path, query, fields = request
         if path == POSTBACK:
-            return self._take_plainly(request)
+            return self._take_plainly(query, fields)
         app = self.app
         visit = Visit(fields, self.peer, query, is_https=self.scheme == "https", trusted=app.trusted)
         plain = app.redirector.redirect_plainly(path, visit)
@@ -105,15 +112,15 @@ class FastProtocol(AsgiProtocol):
             return False
         redirect, click = plain
         cycle = self._redirect_cycle
-        cycle.begin(redirect, started)
+        cycle.redirect, cycle.started, cycle.response_complete = redirect, started, False
         self.cycle = cycle  # type: ignore[assignment]
         app.redirector.recorder.keep_for(cycle, click)
         return True
 
-    def _take_plainly(self, request: UsualGet) -> bool:
+    def _take_plainly(self, query: bytes, fields: HeaderFields) -> bool:
         """Whether this is a postback as usual; its answer is then on its way."""
         room = self.app.intake.room
-        plain = room.answer_plainly(request.query, request.fields) if room is not None else None
+        plain = room.answer_plainly(query, fields) if room is not None else None
         if room is None or plain is None:
             return False
         answer, report = plain
@@ -162,29 +169,23 @@ class Cycle:
 
 
 class RedirectCycle(Cycle):
-    """A redirect. Each connection has one, used again and again."""
+    """A redirect, asked for at `started` (seconds of perf_counter). A connection uses one again and again."""
 
-    __slots__ = ("_redirect", "_started")
-    _redirect: Redirect
-    _started: float
-
-    def begin(self, redirect: Redirect, started: float) -> None:
-        """Owe this redirect, asked for at `started` (seconds of perf_counter)."""
-        self._redirect = redirect
-        self._started = started
-        self.response_complete = False
+    __slots__ = ("redirect", "started")
+    redirect: Redirect
+    started: float
 
     def told(self, error: NotKept | None) -> None:
         """Answer: the click is durable, or could not be kept."""
         app = self.protocol.app
         if error is None and self.keep_alive:
             outcome = Outcome.REDIRECT
-            self.write(app.heads.render(self._redirect, self.protocol.server_state.default_headers))
+            self.write(app.heads.render(self.redirect, self.protocol.server_state.default_headers))
         else:
-            answer = unavailable() if error else app.redirector.answer_with(self._redirect)
+            answer = unavailable() if error else app.redirector.answer_with(self.redirect)
             outcome = answer.outcome
             self.write(self.render(answer.status, answer.headers, answer.body))
-        app.tally.add(outcome, time.perf_counter() - self._started)
+        app.tally.add(outcome, time.perf_counter() - self.started)
 
 
 class ReportCycle(Cycle):
@@ -217,8 +218,8 @@ class RedirectHeads:
         if default_headers is not self._default:
             self._default, self._beginnings = default_headers, {}
         beginning = self._beginnings.get(redirect.status) or self._begin(redirect.status)
-        cookies = "".join([f"set-cookie: {cookie}\r\n" for cookie in redirect.cookies])
-        return f"{beginning}{redirect.location}\r\n{cookies}\r\n".encode("ascii")
+        ending = "\r\nset-cookie: ".join((redirect.location, *redirect.cookies))
+        return f"{beginning}{ending}\r\n\r\n".encode("ascii")
 
     def _begin(self, status: int) -> str:
         headers = [*self._default, *self._steady, (b"location", b"")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from redirector.cookies import CookiePolicy, max_age_s, read_cookie, write_cookie
+from redirector.cookies import CookiePolicy, max_age_s, read_cookie
 from redirector.decision import STATUS, CachedLink, Outcome, choose, has_fallback, stop
 from redirector.destination import Destination
 from redirector.link_cache import LinkCache
@@ -20,7 +20,7 @@ from schema import keys
 from schema.agents import is_crawler
 from schema.countries import Countries
 from schema.events import CODE_CHARS_MAX, KIND_CLICK, KIND_FALLBACK, KIND_HEAD, KIND_PREFETCH, QUERY_CHARS_MAX
-from schema.ids import CookieIdMinter, click_ms
+from schema.ids import MS_SHIFT, CookieIdMinter, click_ms
 from schema.links import normalise_code
 from schema.redis_client import UNREACHABLE, RedisClient
 from schema.settings import Settings
@@ -152,16 +152,20 @@ class Redirector:
         self, cached: CachedLink, visit: Visit, click_id: int, *, is_visitor: bool
     ) -> tuple[Redirect, str | None]:
         """The way on for a visitor of an open link, and the cookie id its click carries."""
-        now_ms = click_ms(click_id)
+        link = cached.link
+        now_ms = click_id >> MS_SHIFT
         cookie_id, until_s = read_cookie(visit.cookies, self._cookie) if visit.cookies else (None, 0)
-        location = self._location(cached, visit, click_id, now_ms, cookie_id)
-        cookies: tuple[str, ...] = ()
-        if is_visitor:
-            cookie_id = cookie_id or self._cookie_ids.mint(now_ms)
-            now_s = now_ms // 1000
-            age_s = max_age_s(now_s, until_s, cached.link.window_days)
-            cookies = write_cookie(cookie_id, now_s, age_s, self._cookie, is_secure=visit.is_https)
-        return Redirect(cached.link.redirect_status, location, cookies), cookie_id
+        if cached.default.is_plain and cached.is_always_open and not visit.query:
+            location = cached.default.fill_plainly(click_id)
+        else:
+            location = self._location(cached, visit, click_id, now_ms, cookie_id)
+        if not is_visitor:
+            return Redirect(link.redirect_status, location, ()), cookie_id
+        cookie_id = cookie_id or self._cookie_ids.mint(now_ms)
+        now_s = now_ms // 1000
+        age_s = max_age_s(now_s, until_s, link.window_days)
+        cookies = self._cookie.write(cookie_id, now_s, age_s, is_secure=visit.is_https)
+        return Redirect(link.redirect_status, location, cookies), cookie_id
 
     async def _fall_back(
         self, cached: CachedLink, outcome: Outcome, visit: Visit, click_id: int, kind: int
@@ -188,8 +192,6 @@ class Redirector:
         self, cached: CachedLink, visit: Visit, click_id: int, now_ms: int, cookie_id: str | None
     ) -> str:
         """The address this visitor is sent to."""
-        if cached.is_always_open and cached.default.is_plain and not visit.query:
-            return cached.default.fill(click_id, "", str)
         traits = Traits(visit, self._countries)
         destination: Destination = cached.default
         if cached.rules:

@@ -9,7 +9,6 @@ holds both side by side); RFC 9112.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from redirector.visitor import FIELDS, HeaderFields, field_text
 
@@ -22,18 +21,15 @@ _ASKED = re.compile(
 )
 """A path without escapes, not beginning with two slashes, and a query without fragment."""
 _LINE = re.compile(rb"([\w!$%&'*+.^`|~-]+): ([!-~\x80-\xff](?:[ -~\x80-\xff]*[!-~\x80-\xff])?)", re.ASCII)
+_END = [b"", b""]
 _NEGOTIATING = frozenset(
     {b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"connection", b"proxy-connection"}
 )
 """HeaderFields that change how a connection goes on; httptools knows how."""
 
 
-class UsualGet(NamedTuple):
-    """A request for `path` (without its leading slash)."""
-
-    path: str
-    query: bytes
-    fields: HeaderFields
+UsualGet = tuple[str, bytes, HeaderFields]
+"""Path (without its leading slash), query and fields. A plain tuple: a named one costs 0.2 us more."""
 
 
 class Reader:
@@ -44,15 +40,13 @@ class Reader:
 
     def read(self, data: bytes) -> UsualGet | None:
         """The request, where `data` is one usual one and nothing else."""
-        if data[-4:] != b"\r\n\r\n":
+        lines = data.split(b"\r\n")
+        if lines[-2:] != _END or (asked := _ASKED.fullmatch(lines[0])) is None:
             return None
-        first, *lines = data[:-4].split(b"\r\n")
-        asked = _ASKED.fullmatch(first)
-        if asked is None:
-            return None
+        known = self._known
         fields: HeaderFields = {}
-        for line in lines:
-            name, text = self._known.get(line) or self._understand(line)
+        for line in lines[1:-2]:
+            name, text = known.get(line) or self._understand(line)
             if text is None:
                 if not name:
                     return None
@@ -60,8 +54,7 @@ class Reader:
                 return None  # a list in several lines
             else:
                 fields[name] = text
-        path, query = asked.groups(b"")
-        return UsualGet(path.decode("ascii"), query, fields)
+        return asked[1].decode("ascii"), asked[2] or b"", fields
 
     def _understand(self, line: bytes) -> tuple[bytes, str | None]:
         """Name and text of a line; no text for a field the door does not read, no name for an unusual one."""

@@ -81,7 +81,7 @@ class Visit:
         trusted: tuple[Network, ...] = (),
     ) -> None:
         get = fields.get
-        self.query = query.decode("ascii") if query.isascii() else _percent_encode(query)
+        self.query = "" if not query else query.decode("ascii") if query.isascii() else _percent_encode(query)
         self.user_agent = get(b"user-agent", "")
         self.referrer = get(b"referer", "")
         self.language = get(b"accept-language", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redirector.cookies import CookiePolicy, max_age_s, read_cookie, write_cookie
+from redirector.cookies import CookiePolicy, max_age_s, read_cookie
 
 POLICY = CookiePolicy()
 ONE = "01a1f7ba-6819-7280-b09a-a5d076d6392f"
@@ -46,11 +46,11 @@ def test_age_is_the_larger_of_rest_and_window_capped() -> None:
 
 def test_cookies_are_written_for_their_scope() -> None:
     """Secure only on https, Domain only when configured."""
-    plain = write_cookie(ONE, 100, 60, POLICY, is_secure=False)
+    plain = POLICY.write(ONE, 100, 60, is_secure=False)
     assert plain == (
         f"clk_id={ONE}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
         "clk_id_until=160; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
     )
-    scoped = write_cookie(ONE, 100, 60, CookiePolicy("cid", ".go.example"), is_secure=True)
+    scoped = CookiePolicy("cid", ".go.example").write(ONE, 100, 60, is_secure=True)
     assert scoped[0].endswith("; HttpOnly; SameSite=Lax; Secure; Domain=.go.example")
     assert scoped[0].startswith("cid=")

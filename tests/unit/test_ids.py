@@ -30,7 +30,7 @@ from schema.ids import (
 def test_ids_increase_under_any_clock(times: list[int], worker: int) -> None:
     """Forward, standing still, stepping back by years: strictly increasing, so never repeated."""
     clock = iter(times)
-    minter = ClickIdMinter(worker, clock_ms=lambda: next(clock))
+    minter = ClickIdMinter(worker, clock_ns=lambda: next(clock) * 1_000_000)
     ids = [minter.mint() for _ in times]
     assert all(earlier < later for earlier, later in itertools.pairwise(ids))
     assert all((click_id >> 11) & 1023 == worker for click_id in ids)
@@ -38,7 +38,7 @@ def test_ids_increase_under_any_clock(times: list[int], worker: int) -> None:
 
 def test_a_used_up_millisecond_borrows_the_next() -> None:
     """2,048 ids fit a millisecond; the clock standing still does not stop the minter."""
-    minter = ClickIdMinter(1, clock_ms=lambda: 1000)
+    minter = ClickIdMinter(1, clock_ns=lambda: 1000 * 1_000_000)
     ids = [minter.mint() for _ in range(5000)]
     assert len(set(ids)) == 5000
     assert click_ms(ids[2047]) == 1000
@@ -47,9 +47,9 @@ def test_a_used_up_millisecond_borrows_the_next() -> None:
 
 def test_the_next_holder_starts_above_the_floor() -> None:
     """A clock that stepped back between two holders of a number repeats nothing."""
-    first = ClickIdMinter(7, clock_ms=lambda: 5000)
+    first = ClickIdMinter(7, clock_ns=lambda: 5000 * 1_000_000)
     used = {first.mint() for _ in range(3000)}
-    second = ClickIdMinter(7, clock_ms=lambda: 4000, floor_ms=first.last_ms)
+    second = ClickIdMinter(7, clock_ns=lambda: 4000 * 1_000_000, floor_ms=first.last_ms)
     assert used.isdisjoint(second.mint() for _ in range(3000))
 
 
@@ -82,7 +82,7 @@ def test_import_slots_are_distinct() -> None:
 def test_time_is_read_back_exactly() -> None:
     """To the millisecond."""
     moment = datetime(2026, 11, 20, 10, 0, 0, 123_000, tzinfo=UTC)
-    minter = ClickIdMinter(0, clock_ms=lambda: 1_795_168_800_123)
+    minter = ClickIdMinter(0, clock_ns=lambda: 1_795_168_800_123_999_999)
     assert clicked_at(minter.mint()) == moment
 
 
