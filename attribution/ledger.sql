@@ -221,7 +221,7 @@ ORDER BY wanted.conversion_event_id, t.attribution_type, t.occurred_at, t.click_
 SELECT v.campaign_version_id, v.campaign_id, c.vendor_id, v.version_number, v.name, v.default_commission_type,
        v.default_commission_value, v.cookie_duration_days, v.attribution_model, v.half_life_days, v.pricing,
        v.rule_mode, v.is_rules_on_overrides, v.hold_days, v.flat_refund, v.is_coupon_wins, v.rebill_months_max,
-       v.is_upgrade_reattributed, v.is_pending_counted, v.is_held_after_end
+       v.is_upgrade_reattributed, v.is_pending_counted, v.is_held_after_end, v.created_at
 FROM campaign_versions v JOIN campaigns c USING (campaign_id)
 WHERE v.campaign_version_id = ANY($1::int[]);
 

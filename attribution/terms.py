@@ -47,6 +47,7 @@ class Version(NamedTuple):
     is_upgrade_reattributed: bool
     is_pending_counted: bool
     is_held_after_end: bool
+    created_at: datetime
 
 
 class Known(NamedTuple):
@@ -123,7 +124,7 @@ class Catalogue:
 
     def terms(self, version_id: int, conversion: Conversion) -> Terms:
         """What the version promised for that event type when the conversion was first priced."""
-        moment = conversion.priced_at or self.now
+        moment = self._known_at(version_id, conversion.priced_at)
         key = version_id, conversion.event_type_id, moment
         if key not in self._memo:
             version = self.versions[version_id]
@@ -144,7 +145,11 @@ class Catalogue:
     def overrides(self, version_id: int, partner_id: int, moment: datetime | None) -> list[Override]:
         """The partner's own rates, as they stood then."""
         known = self._overrides.get((version_id, partner_id), [])
-        return [entry.value for entry in known if entry.at(moment or self.now)]
+        return [entry.value for entry in known if entry.at(self._known_at(version_id, moment))]
+
+    def _known_at(self, version_id: int, priced_at: datetime | None) -> datetime:
+        """The moment whose terms count; of a version that came later, as with imported clicks, those it began with."""
+        return max(priced_at or self.now, self.versions[version_id].created_at)
 
 
 def needs_history(terms: Terms) -> bool:
@@ -209,6 +214,7 @@ def _version(row: Row) -> Version:
         row["is_upgrade_reattributed"],
         row["is_pending_counted"],
         row["is_held_after_end"],
+        row["created_at"],
     )
 
 

@@ -231,6 +231,21 @@ def test_r18_r30_existing_conversions_keep_the_terms_they_were_priced_by(databas
     on_ledger(database_url, work)
 
 
+def test_a_version_that_came_after_the_first_pricing_counts_with_the_terms_it_began_with(
+    database_url: str,
+) -> None:
+    async def work(ledger: Ledger) -> None:
+        await ledger.click("A", ago(2))
+        number = await ledger.sale("T1")
+        await ledger.attribute()
+        await ledger.add_campaign(tiers=((0, 5),))
+        await ledger.click("C", ago(1), is_late=True)
+        await ledger.attribute()
+        assert await ledger.credits(number) == {"C": Decimal(5)}
+
+    on_ledger(database_url, work)
+
+
 def test_a3_per_partner_pricing_and_the_pool(database_url: str) -> None:
     async def work(ledger: Ledger) -> None:
         await ledger.override("A", "20")
