@@ -76,7 +76,7 @@ def door(redis_url: str, folder: Path, core: int | None, front_end: str = "fast"
         settings = {
             "CLICKLEDGER_REDIS_URL": redis_url,
             "CLICKLEDGER_STREAM_SHARDS": str(SHARDS),
-            "CLICKLEDGER_LOG_LEVEL": "warning",
+            "CLICKLEDGER_LOG_LEVEL": "error",
             "CLICKLEDGER_FRONT_END": front_end,
         }
         command += ["--fd", str(descriptor)]
@@ -177,7 +177,7 @@ def writer(system: Whole) -> Iterator[int]:
         "CLICKLEDGER_DATABASE_URL": system.database_url,
         "CLICKLEDGER_REDIS_URL": system.redis.url,
         "CLICKLEDGER_STREAM_SHARDS": str(SHARDS),
-        "CLICKLEDGER_LOG_LEVEL": "warning",
+        "CLICKLEDGER_LOG_LEVEL": "error",
     }
     command = [
         sys.executable,
