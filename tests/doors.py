@@ -92,6 +92,19 @@ class Door:
             found = [(name.lower(), value) for name, value in response.getheaders()]
             return Reply(response.status, found, response.read())
 
+    def in_turn(self, *requests: bytes) -> bytes:
+        """The answers without body to requests sent one after the other on one kept connection."""
+        answers = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            for number, request in enumerate(requests, start=1):
+                connection.sendall(request)
+                while answers.count(b"\r\n\r\n") < number:
+                    piece = connection.recv(65536)
+                    if not piece:
+                        return answers
+                    answers += piece
+        return answers
+
     def raw(self, request: bytes) -> bytes:
         """Whatever comes back for these bytes until the door closes or falls silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=3) as connection:

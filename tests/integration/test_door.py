@@ -5,16 +5,19 @@ promises: order of decisions, destinations, cookies, who is asking, hostile inpu
 from __future__ import annotations
 
 import re
+import socket
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import redis
 
+from redirector.door import REQUEST_HEAD_S_MAX
 from schema import keys
 from schema.events import (
     KIND_CLICK,
@@ -415,6 +418,20 @@ def test_pipelined_requests_are_answered_in_order(door: Door) -> None:
     assert answer.index(b"one.example") < answer.index(b"two.example")
 
 
+USUAL_REQUESTS = [
+    b"GET /same" + target + b" HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n" + more + b"\r\n"
+    for target in (b"", b"?sub1=b&x=1", b"?q=%20%", b"/")
+    for more in (
+        b"",
+        b"Connection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\n",
+        b"Cookie: clk_id=01a1f7ba-6819-7280-b09a-a5d076d6392f; clk_id_until=4000000000\r\n",
+        b"Cookie: a=b\r\nCookie: clk_id=01a1f7ba-6819-7280-b09a-a5d076d6392f\r\n",
+        b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nReferer: https://blog.example/\r\n",
+    )
+]
+"""As browsers send them, one after the other on a connection: what the fast front end answers by itself."""
+
+
 def test_both_front_ends_answer_with_the_same_bytes(redis_url: str, tmp_path: Path) -> None:
     """Line by line, but for the ids and the clock."""
     head = b"HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n"
@@ -442,9 +459,30 @@ def test_both_front_ends_answer_with_the_same_bytes(redis_url: str, tmp_path: Pa
         with running_door(redis_url, tmp_path / front_end, front_end=front_end) as door:
             door.publish("same", "https://shop.example/p?x=2")
             door.get("/same")
-            answers.append([_without_ids(door.raw(request)) for request in requests])
+            told = [door.raw(request) for request in requests]
+            told.append(door.in_turn(*USUAL_REQUESTS))
+            answers.append([_without_ids(answer) for answer in told])
     assert all(answer.startswith(b"HTTP/1.1 ") for answer in answers[0])
     assert answers[0] == answers[1]
+
+
+def test_a_request_that_does_not_come_whole_in_time_is_closed(redis_url: str, tmp_path: Path) -> None:
+    """A silent connection and half a head hold no place for ever; one that was just answered is kept."""
+    with ExitStack() as stack:
+        waiting: list[tuple[socket.socket, float]] = []
+        for front_end in ("fast", "asgi"):
+            door = stack.enter_context(running_door(redis_url, tmp_path / front_end, front_end=front_end))
+            door.publish("late")
+            for head in (b"", b"GET /late HTTP/1.1\r\nHost: x\r\n", b"GET /late HTTP/1.1\r\n\r\n"):
+                connection = stack.enter_context(
+                    socket.create_connection(("127.0.0.1", door.port), timeout=60)
+                )
+                connection.sendall(head)
+                waiting.append((connection, time.monotonic()))
+        for connection, began in waiting:
+            while connection.recv(4096):
+                pass
+            assert time.monotonic() - began > REQUEST_HEAD_S_MAX - 1
 
 
 def _without_ids(answer: bytes) -> bytes:
