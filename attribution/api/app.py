@@ -65,6 +65,7 @@ def build_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # what clients name their functions after
     )
     app.state.settings = settings
     app.state.policy = Policy.of(settings)

@@ -17,6 +17,7 @@ router = APIRouter(tags=["links"], route_class=BelowCode)
 
 Scale = Annotated[int, Query(ge=1, le=40, description="Pixels a module.")]
 Border = Annotated[int, Query(ge=0, le=20, description="Modules of margin; readers want 4.")]
+PICTURE = {"type": "string", "format": "binary"}
 MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
@@ -32,7 +33,7 @@ async def _picture(asking: Asking, code: str, kind: str, scale: int, border: int
 @router.get(
     "/v1/links/{code:path}/qr.svg",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}, "description": "The picture."}},
+    responses={200: {"content": {"image/svg+xml": {"schema": PICTURE}}, "description": "The picture."}},
 )
 async def get_svg(asking: Asking, code: str, scale: Scale = 8, border: Border = 4) -> Response:
     """The short URL of a link as a QR code, to print at any size."""
@@ -42,7 +43,7 @@ async def get_svg(asking: Asking, code: str, scale: Scale = 8, border: Border = 
 @router.get(
     "/v1/links/{code:path}/qr.png",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The picture."}},
+    responses={200: {"content": {"image/png": {"schema": PICTURE}}, "description": "The picture."}},
 )
 async def get_png(asking: Asking, code: str, scale: Scale = 8, border: Border = 4) -> Response:
     """The short URL of a link as a QR code, in pixels."""
