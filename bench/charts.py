@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 OURS = "#c2410c"
 OTHERS = "#64748b"
-PANEL_INCHES = 6.5
+PANEL_INCHES = 4.0
+NAMES_INCHES = 2.0
 
 
 class Bars(NamedTuple):
@@ -39,13 +40,22 @@ def draw(panels: Sequence[Panel], source: str, path: Path) -> None:
     # letters stay letters, and the same result is the same file
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "clickledger", "font.size": 10}):
         height = max(len(panel.values) if isinstance(panel, Bars) else 8 for panel in panels)
-        figure = Figure(figsize=(PANEL_INCHES * len(panels), 1.4 + 0.32 * height), layout="constrained")
+        figure = Figure(
+            figsize=(NAMES_INCHES + PANEL_INCHES * len(panels), 1.4 + 0.32 * height), layout="constrained"
+        )
         for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             axes.set_title(panel.title, loc="left", fontsize=11)
             axes.spines[["top", "right"]].set_visible(False)
             _draw_bars(axes, panel) if isinstance(panel, Bars) else _draw_lines(axes, panel)
+            if panel is not panels[0] and is_of_the_same(panel, panels[0]):
+                axes.set_yticklabels([])  # the names stand on the left already
         figure.supxlabel(source, fontsize=8, color=OTHERS)
         figure.savefig(path, metadata={"Date": None})
+
+
+def is_of_the_same(panel: Panel, first: Panel) -> bool:
+    """Whether both are bars of the same things."""
+    return isinstance(panel, Bars) and isinstance(first, Bars) and list(panel.values) == list(first.values)
 
 
 def _draw_bars(axes: Any, panel: Bars) -> None:
@@ -65,6 +75,7 @@ def _draw_lines(axes: Any, panel: Lines) -> None:
     if panel.is_log:
         axes.set_xscale("log")
     axes.set_xlabel(panel.across)
+    axes.margins(y=0.2)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 

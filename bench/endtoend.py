@@ -72,7 +72,7 @@ def _step(ask: Callable[[], Paced], stored: Stored, before: int, pids: dict[str,
     lag_s = stored.wait_for(before + seen.answered)
     cpu_us = {name: 1e6 * (cpu_seconds(pid) - used[name]) / seen.answered for name, pid in pids.items()}
     return {
-        "per_s": round(seen.answered / seen.seconds),
+        "per_s": round(seen.per_second),
         "seconds": round(seen.seconds, 2),
         "p50_ms": round(seen.p50_ms, 2),
         "p99_ms": round(seen.p99_ms, 2),

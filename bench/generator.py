@@ -75,8 +75,7 @@ def saturate(url: str, asked: Asked, *, seconds: float, connections: int, core: 
     if generator_name(seconds) == "wrk":
         return _wrk(_place(core), url, int(seconds), connections, asked)
     seen = pace(url, asked, rate=None, seconds=seconds, connections=connections, core=core)
-    rate = seen.answered / seen.seconds
-    return Load(seen.answered, seen.failed, rate, seen.p50_ms, seen.p99_ms, seen.p999_ms)
+    return Load(seen.answered, seen.failed, seen.per_second, seen.p50_ms, seen.p99_ms, seen.p999_ms)
 
 
 def pace(

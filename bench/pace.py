@@ -40,6 +40,11 @@ class Paced(NamedTuple):
     p99_ms: float
     p999_ms: float
 
+    @property
+    def per_second(self) -> float:
+        """Answers."""
+        return self.answered / self.seconds
+
 
 class Connection:
     """One keep-alive connection and the request it carries."""

@@ -50,11 +50,20 @@ PACED_MAX = 30_000
 FAST = "fast front end"
 ASGI = "ASGI front end"
 SYNCED = "fast front end, appendfsync always"
-BARS = {
-    "bare uvicorn": 1.3, "nginx static": 0.65, "nginx + lua + Redis": 3.0, "Fastify + ioredis": 2.5,
-    "Starlette + redis-py": 10.0,
-}  # fmt: skip
-"""How many times faster than each the fast front end shall be; the ASGI front end 0.75 times bare uvicorn."""
+UVICORN = "bare uvicorn, keeps nothing"
+NGINX = "nginx static, keeps nothing"
+NGINX_LUA = "nginx + lua + Redis"
+FASTIFY = "Fastify + ioredis"
+STARLETTE = "Starlette + redis-py"
+BARS = (
+    (FAST, UVICORN, 1.3),
+    (FAST, NGINX, 0.65),
+    (FAST, NGINX_LUA, 3.0),
+    (FAST, FASTIFY, 2.5),
+    (FAST, STARLETTE, 10.0),
+    (ASGI, UVICORN, 0.75),
+)
+"""How many times as fast as another each front end shall be."""
 
 
 class Contender(NamedTuple):
@@ -112,9 +121,12 @@ def _contenders(stack: ExitStack, store: Redis, folder: Path) -> tuple[dict[str,
         found[name] = Contender(server, partial(_clicks_of_door, store.url, place))
     found[SYNCED] = found[FAST]._replace(is_synced=True)
     others: dict[str, Start] = {
-        "bare uvicorn": bare_uvicorn, "nginx static": nginx_static, "nginx + lua + Redis": nginx_lua,
-        "Fastify + ioredis": fastify_ioredis, "Starlette + redis-py": starlette_redis,
-    }  # fmt: skip
+        UVICORN: bare_uvicorn,
+        NGINX: nginx_static,
+        NGINX_LUA: nginx_lua,
+        FASTIFY: fastify_ioredis,
+        STARLETTE: starlette_redis,
+    }
     skipped: dict[str, str] = {}
     for name, start in others.items():
         try:
@@ -191,15 +203,14 @@ def _account(saturated: list[Turn], paced: list[Turn]) -> dict[str, Any]:
     }
 
 
-def _ratios(saturated: dict[str, list[Turn]]) -> dict[str, Any]:
-    """The fast front end's throughput over each server's, the median of rounds, beside what it shall be."""
-    pairs = [(FAST, name, wanted) for name, wanted in BARS.items()] + [(ASGI, "bare uvicorn", 0.75)]
-    found = {}
-    for ours, other, wanted in pairs:
+def _ratios(saturated: dict[str, list[Turn]]) -> list[dict[str, Any]]:
+    """The throughput of one over another's, the median of rounds, beside what it shall be."""
+    found = []
+    for ours, other, bar in BARS:
         if other in saturated:
-            rounds = zip(saturated[ours], saturated[other], strict=True)
-            ratio = statistics.median(a.load.per_second / b.load.per_second for a, b in rounds)  # type: ignore[union-attr]
-            found[f"{ours} / {other}"] = {"ratio": round(ratio, 3), "bar": wanted}
+            rates = [[turn.load.per_second for turn in saturated[name]] for name in (ours, other)]
+            ratio = statistics.median(a / b for a, b in zip(*rates, strict=True))
+            found.append({"server": ours, "beside": other, "ratio": round(ratio, 3), "bar": bar})
     return found
 
 
@@ -208,4 +219,6 @@ def _median(turns: list[Turn], name: str) -> float:
 
 
 def _share(turns: list[Turn], name: str) -> float:
-    return float(sum(getattr(turn.load, name) for turn in turns)) / max(1, sum(turn.load.answered for turn in turns))
+    return float(sum(getattr(turn.load, name) for turn in turns)) / max(
+        1, sum(turn.load.answered for turn in turns)
+    )

@@ -61,8 +61,9 @@ def machine() -> dict[str, Any]:
 
 def _commit() -> str:
     """With a + where files differ from it."""
-    commit = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
-    return commit + ("+" if _said("git", "status", "--porcelain", "--untracked-files=no") else "")
+    commit = _said("git", "rev-parse", "--short", "HEAD")
+    is_changed = _said("git", "status", "--porcelain", "--untracked-files=no")
+    return commit + ("+" if is_changed else "") if commit else "unknown"
 
 
 def _programs() -> dict[str, str]:
@@ -80,6 +81,6 @@ def _programs() -> dict[str, str]:
 
 
 def _said(*command: str) -> str:
-    """The first line a command prints."""
+    """The first line a command prints; nothing where it fails."""
     done = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).partition("\n")[0].strip()
+    return done.stdout.partition("\n")[0].strip()
