@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from redirector.decision import Outcome
 from redirector.entrance import Entrance
-from redirector.protocol import RedirectHeads
+from redirector.protocol import REDIRECT, RedirectHeads
 from redirector.recorder import NotKept
 from redirector.redirect import Answer, Redirector, unavailable
 from redirector.usual_get import Reader
@@ -83,23 +83,30 @@ class DoorApp:
         if scope["type"] != "http" or path in FIXED or path.startswith(ROOMS):
             await (self.intake if path in INTAKE else self._rooms)(scope, receive, send)
             return
-        method = scope["method"]
         visit = self._visit(scope)
-        plain = self.redirector.redirect_plainly(path[1:], visit) if method == "GET" else None
-        if plain is not None:
+        plain = self.redirector.redirect_plainly(path[1:], visit) if scope["method"] == "GET" else None
+        if plain is None:
+            answer = await self._answer(path[1:], scope["method"], visit)
+        else:
             redirect, click = plain
             try:
                 await self.redirector.recorder.keep(click)
-                answer = self.redirector.answer_with(redirect)
             except NotKept:
                 answer = unavailable()
-        elif method in ("GET", "HEAD"):
-            answer = await self.redirector.answer(path[1:], visit, is_head=method == "HEAD")
-        else:
-            answer = _method_answer(method)
+            else:
+                if REDIRECT in scope.get("extensions", ()):
+                    await send({"type": REDIRECT, "redirect": redirect})
+                    self.tally.add(Outcome.REDIRECT, time.perf_counter() - started)
+                    return
+                answer = self.redirector.answer_with(redirect)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
         self.tally.add(answer.outcome, time.perf_counter() - started)
+
+    async def _answer(self, code: str, method: str, visit: Visit) -> Answer:
+        if method in ("GET", "HEAD"):
+            return await self.redirector.answer(code, visit, is_head=method == "HEAD")
+        return _method_answer(method)
 
     def _visit(self, scope: Scope) -> Visit:
         client = scope["client"]
