@@ -97,15 +97,49 @@ def test_disabling_asks_first_and_the_door_follows(desk: Desk) -> None:
     wait_until(lambda: desk.click_through("switch") == 302, 5, "the door to redirect again")
 
 
-def test_search_finds_by_label_and_says_when_nothing_matches(desk: Desk) -> None:
+def test_search_asks_the_server_and_says_when_nothing_matches(desk: Desk) -> None:
     desk.ask("POST", "/v1/links", _plain("findable", label="Needle in the hay"))
     desk.open("links")
     search = desk.page.get_by_role("searchbox", name="Search links")
-    search.fill("NEEDLE")
+    search.fill("NEEDLE hay")
     expect(desk.page.locator(".link-code")).to_have_text(["findable"])
     assert "search=NEEDLE" in desk.page.url
+    desk.page.reload()
+    expect(desk.page.locator(".link-code")).to_have_text(["findable"])
     search.fill("nowhere to be found")
     expect(desk.page.locator(".empty-title")).to_have_text("Nothing matches “nowhere to be found”")
+    search.fill("")
+    expect(desk.page.get_by_role("link", name="ana-1", exact=True)).to_be_visible()
+
+
+def test_many_links_come_a_page_at_a_time_and_each_with_its_clicks(desk: Desk) -> None:
+    many = [_plain(f"many-{number}", label="one of many") for number in range(60)]
+    desk.ask("POST", "/v1/links/bulk", {"links": many})
+    wait_until(lambda: desk.click_through("many-3", "SE", 3) == 302, 10, "the door to know the link")
+    wait_until(lambda: desk.ask("GET", "/v1/links/many-3/stats")["totals"]["clicks"] == 1, 10, "its click")
+    desk.open("links?search=one+of+many")
+    codes = desk.page.locator(".link-code")
+    expect(codes).to_have_count(50)
+    desk.page.get_by_role("button", name="Show more").click()
+    expect(codes).to_have_count(60)
+    assert codes.first.inner_text() == "many-59"
+    expect(desk.page.locator('tr[data-code="many-3"] .bar-number')).to_have_text("1")
+    expect(desk.page.locator(".list-foot")).to_contain_text("60 in all")
+
+
+def test_links_are_narrowed_by_state_and_ranked_by_clicks(desk: Desk) -> None:
+    desk.ask("POST", "/v1/links", _plain("switched-off", is_disabled=True))
+    desk.open("links")
+    desk.page.get_by_role("combobox", name="State of the links").select_option(label="Disabled")
+    desk.page.wait_for_url("**status=disabled*")
+    expect(desk.page.locator('tr[data-code="switched-off"]')).to_be_visible()
+    expect(desk.page.locator('tr[data-code="ana-1"]')).to_have_count(0)
+    desk.page.get_by_role("combobox", name="Order of the links").select_option(label="Most clicks first")
+    desk.page.wait_for_url("**sort=clicks*")
+    expect(desk.page.locator('tr[data-code="ben-1"]')).to_be_visible()
+    numbers = [int(text) for text in desk.page.locator(".bar-number").all_inner_texts()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers[0] > 0
 
 
 def test_copy_puts_the_whole_address_on_the_clipboard(desk: Desk) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Request, Route, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, new_profile
 from tests.running_system import Up
 
 FIRST_VIEW_BYTES_MAX = 300_000
@@ -48,7 +49,7 @@ def test_a_destination_no_browser_should_open_is_no_anchor(desk: Desk) -> None:
 
 
 def test_the_first_view_is_light_and_asks_nobody_else(up: Up, chromium: Browser) -> None:
-    with Desk(up, chromium) as desk:
+    with closing(new_profile(up, chromium)) as profile, Desk(up, profile) as desk:
         requests: list[Request] = []
         desk.page.on("requestfinished", lambda request: requests.append(request))
         desk.sign_in()

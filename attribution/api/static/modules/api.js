@@ -2,6 +2,9 @@
 
 import { currentKey } from "./session.js";
 
+const PAGE_ROWS = 1000;
+const ROWS_MAX = 10_000;
+
 /** Dispatched on window when a key stopped working. */
 export const SIGNED_OUT = "clickledger:signed-out";
 
@@ -23,6 +26,18 @@ export class Problem extends Error {
 export async function get(path, query = {}, signal = undefined) {
   const answer = await request("GET", path + queryText(query), { signal });
   return answer.json();
+}
+
+/** All rows of a list, page after page, up to 10,000. */
+export async function getAll(path, name, signal = undefined) {
+  const rows = [];
+  let cursor = null;
+  do {
+    const body = await get(path, { limit: PAGE_ROWS, cursor }, signal);
+    rows.push(...body[name]);
+    cursor = body.next_cursor;
+  } while (cursor !== null && rows.length < ROWS_MAX);
+  return rows;
 }
 
 /** GET as text, for pictures that need the key. */

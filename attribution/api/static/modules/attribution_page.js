@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { MODELS } from "./credit_models.js";
 import { el } from "./element.js";
 import { currenciesOf } from "./metrics.js";
-import { countText, minus, moneyText, sizeOf } from "./numbers.js";
+import { countText, minus, moneyText, plus, sizeOf } from "./numbers.js";
 import { pageHead } from "./page_head.js";
 import { periodQuery } from "./period.js";
 import { empty, failed, loading } from "./states.js";
@@ -33,18 +33,11 @@ export function attributionPage(view, period, signal) {
       );
     } catch (error) {
       if (error.name === "AbortError") return;
-      place.replaceChildren(error.isMissing ? unavailable() : failed(error, load));
+      place.replaceChildren(failed(error, load));
     }
   }
 
   return { title: "Attribution", node, ready: load() };
-}
-
-function unavailable() {
-  return empty(
-    "Not available yet",
-    "This server does not compare models yet. Clicks and links are on the other pages.",
-  );
 }
 
 function groupSwitch(view, by) {
@@ -119,7 +112,7 @@ function creditRow(view, by, row, largest) {
     el(
       "th",
       { scope: "row" },
-      by === "link" && row.id !== null ? el("a", { href: elsewhere(view, "links", name) }, name) : name,
+      row.id === null ? name : el("a", { href: elsewhere(view, `${by}s`, by === "link" ? name : String(row.id)) }, name),
     ),
     el("td", { class: "number" }, countText(row.touches ?? 0)),
     cells,
@@ -151,6 +144,13 @@ function creditCell(row, model, largest) {
   );
 }
 
+function payable(rows, currency) {
+  return moneyText(
+    rows.reduce((sum, row) => plus(sum, row.payable ?? "0"), "0.00"),
+    currency,
+  );
+}
+
 function footer(totals, rows) {
   const currencies = new Set(rows.map((row) => row.currency));
   if (!totals?.credit || currencies.size !== 1) return null;
@@ -169,7 +169,7 @@ function footer(totals, rows) {
       el("th", { scope: "row" }, label),
       el("td", { class: "number" }, countText(touches)),
       cells,
-      el("td", {}),
+      el("td", { class: "number" }, payable(rows, currency)),
     ),
   );
 }

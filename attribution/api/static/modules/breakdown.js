@@ -8,8 +8,8 @@ import { countText, shareText } from "./numbers.js";
 import { empty, loading } from "./states.js";
 import { tabRow } from "./tabs.js";
 
-/** The cards of a report, each with its dimensions as tabs. */
-export const CARDS = [
+/** The cards of a report of everything, each with its dimensions as tabs. */
+const CARDS = [
   { title: "Links", dimensions: ["link"] },
   { title: "Countries", dimensions: ["country"] },
   { title: "Referrers", dimensions: ["referrer"] },
@@ -17,8 +17,19 @@ export const CARDS = [
   { title: "UTM", dimensions: ["utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"] },
   { title: "Programme", dimensions: ["partner", "campaign"] },
 ];
-/** Cards that say nothing about one link. */
-export const CARDS_OF_MANY = ["Links", "Programme"];
+/** Dimensions that say nothing about one of these. */
+const SETTLED = { link: ["link", "partner", "campaign"], campaign: ["campaign"], partner: ["partner"] };
+const TITLES = { partner: "Partners", campaign: "Campaigns" };
+/** Pages of the values of a dimension. */
+const PAGES = { link: "links", partner: "partners", campaign: "campaigns" };
+
+/** The cards of a report of this subject. */
+export function cardsOf(subject) {
+  return CARDS.map(({ title, dimensions }) => {
+    const left = dimensions.filter((name) => !(SETTLED[subject] ?? []).includes(name));
+    return { title: left.length === 1 ? (TITLES[left[0]] ?? title) : title, dimensions: left };
+  }).filter((card) => card.dimensions.length > 0);
+}
 
 /** {node, dimension(), update}: one card. `askAgain` is called when a tab asks for a dimension not loaded yet. */
 export function breakdownCard(view, card, askAgain) {
@@ -107,21 +118,21 @@ function line(view, dimension, row, largest, whole, names) {
       row.is_rest
         ? el("span", { class: "bar-name is-muted" }, label)
         : el("a", { class: "bar-name", title: text, ...filter }, label),
-      dimension === "link" && value && !row.is_rest && openLink(view, value),
+      dimension in PAGES && value && !row.is_rest && opener(view, dimension, value, text),
     ),
     el("td", {}, countText(row.bar)),
     el("td", { class: "is-muted" }, shareText(row.bar, whole)),
   );
 }
 
-function openLink(view, code) {
+function opener(view, dimension, value, text) {
   return el(
     "a",
     {
       class: "bar-open",
-      href: elsewhere(view, "links", code),
-      "aria-label": `Open link ${code}`,
-      title: "Open link",
+      href: elsewhere(view, PAGES[dimension], value),
+      "aria-label": `Open ${dimension} ${text}`,
+      title: `Open ${dimension}`,
     },
     icon("right"),
   );

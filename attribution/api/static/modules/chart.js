@@ -7,6 +7,7 @@ import { icon } from "./icons.js";
 import { METRICS, metricText } from "./metrics.js";
 import { bucketText } from "./moments.js";
 import { customQuery, fittingIntervals } from "./period.js";
+import { loading } from "./states.js";
 import { timePlot } from "./time_plot.js";
 
 const HOUR_MS = 3_600_000;
@@ -19,7 +20,7 @@ export function timeChart(view, period, signal) {
     { class: "chart-table", on: { toggle: () => fillTable() } },
     el("summary", {}, "Show as a table"),
   );
-  const heading = el("div", { class: "card-head" });
+  const heading = el("div", { class: "card-head" }, loading(1));
   const node = el(
     "section",
     { class: "card chart", "aria-label": "Course over time" },

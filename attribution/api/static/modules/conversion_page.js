@@ -2,17 +2,19 @@
 
 import { elsewhere } from "./address.js";
 import { get } from "./api.js";
-import { commissionText, outcomeBadge, statusBadge } from "./conversions.js";
+import { commissionText, standingBadges } from "./conversions.js";
 import { MODELS, modelText } from "./credit_models.js";
+import { decisionButtons } from "./decisions.js";
 import { el } from "./element.js";
 import { explanation } from "./explanation.js";
+import { factsList } from "./facts.js";
 import { journeyPicture, stopsOf, touchAt } from "./journey.js";
 import { dateTimeText } from "./moments.js";
 import { moneyText, shareText, sizeOf } from "./numbers.js";
 import { pageHead } from "./page_head.js";
-import { currentKey } from "./session.js";
+import { fetchNames } from "./programme.js";
+import { commissionRate } from "./rates.js";
 import { empty, fill } from "./states.js";
-import { fetchNames } from "./stats.js";
 
 /** {title, node, ready} of the page. */
 export function conversionPage(view, period, signal) {
@@ -26,47 +28,49 @@ export function conversionPage(view, period, signal) {
     pageHead(view, null, "Conversion", { below: back }),
     el("div", { class: "stack" }, sheet, reasons),
   );
-  const load = async () => [await get(path, {}, signal), await fetchNames(currentKey())];
-  const ready = fill(sheet, load, ([conversion, names]) => build(view, conversion, names, period.zone), 8);
-  const why = async () => [await explained(path, signal), await fetchNames(currentKey())];
+  const load = async () => [await get(path, {}, signal), await fetchNames()];
+  const show = ([conversion, names]) => {
+    // what was decided about it is drawn at once, from the answer
+    const redraw = (changed) => sheet.replaceChildren(show([changed, names]));
+    return build(view, conversion, names, period.zone, redraw);
+  };
+  const ready = fill(sheet, load, show, 8);
+  const why = async () => [await get(`${path}/explain`, {}, signal), await fetchNames()];
   fill(reasons, why, ([body, names]) => explanation(view, body, names, period.zone), 5);
   return { title: "Conversion", node, ready };
 }
 
-async function explained(path, signal) {
-  try {
-    return await get(`${path}/explain`, {}, signal);
-  } catch (error) {
-    if (error.isMissing) return null;
-    throw error;
-  }
-}
-
-function build(view, conversion, names, zone) {
+function build(view, conversion, names, zone, redraw) {
   const touches = conversion.touches ?? {};
   const hasJourney = stopsOf(touches).length > 0;
   return el(
     "div",
     { class: "stack" },
-    facts(conversion, zone),
-    hasJourney ? journey(view, { ...conversion, touches }, names, zone) : noJourney(conversion),
-    conversion.credits?.length > 0 && credits(conversion, names),
+    facts(view, conversion, zone, redraw),
+    el(
+      "div",
+      { class: "side-by-side" },
+      hasJourney ? journey(view, { ...conversion, touches }, names, zone) : noJourney(conversion),
+      conversion.credits?.length > 0 && credits(view, conversion, names),
+    ),
     conversion.adjustments?.length > 0 && adjustments(conversion, zone),
   );
 }
 
-function facts(conversion, zone) {
-  const { commission, amount, currency } = conversion;
-  const rate =
-    commission?.type === "percentage"
-      ? `${commission.value} %`
-      : commission?.value && `${commission.value} ${commission.type}`;
+function facts(view, conversion, zone, redraw) {
+  const { commission, amount, currency, adjusts_conversion_id: adjusted } = conversion;
+  const rate = commission?.value && commissionRate(commission.type, commission.value);
+  const moment = (text) => text && dateTimeText(Date.parse(text), zone);
   const rows = {
     Amount: amount && moneyText(amount, currency),
     Commission: commission?.amount && `${commissionText(conversion)}${rate ? ` (${rate})` : ""}`,
-    Happened: conversion.occurred_at && dateTimeText(Date.parse(conversion.occurred_at), zone),
+    Happened: moment(conversion.occurred_at),
+    Approved: moment(conversion.approved_at),
+    Rejected: moment(conversion.rejected_at),
+    Paid: moment(conversion.paid_at),
     Model: conversion.attribution_model && modelText(conversion.attribution_model),
     Confidence: conversion.confidence,
+    Adjusts: adjusted && el("a", { href: elsewhere(view, "conversions", adjusted) }, "another conversion"),
     "Conversion id": conversion.conversion_id,
   };
   return el(
@@ -77,19 +81,17 @@ function facts(conversion, zone) {
       { class: "link-line" },
       el("span", { class: "short-url" }, conversion.transaction_id ?? "no transaction id"),
       el("span", { class: "badge" }, conversion.event),
-      outcomeBadge(conversion),
-      statusBadge(conversion),
-      conversion.is_held && el("span", { class: "badge is-waiting" }, "held"),
+      standingBadges(conversion),
+      el("div", { class: "decisions" }, decisionButtons([conversion], redraw)),
     ),
-    conversion.reason && el("p", { class: "is-muted" }, conversion.reason),
-    el(
-      "dl",
-      { class: "facts" },
-      Object.entries(rows)
-        .filter(([, value]) => value)
-        .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
-    ),
+    conversion.reason && el("p", { class: "reason" }, reasonText(conversion)),
+    factsList(rows),
   );
+}
+
+function reasonText({ status, is_held: isHeld, reason }) {
+  if (status === "rejected") return `Rejected: ${reason}`;
+  return isHeld ? `Held to be looked at: ${reason}` : reason.replaceAll("_", " ");
 }
 
 function noJourney(conversion) {
@@ -133,7 +135,7 @@ function touchTable(view, conversion, names, zone) {
           ? el("a", { href: elsewhere(view, "links", stop.code) }, stop.code)
           : (stop.touch_type ?? "–"),
       ),
-      el("td", {}, names.partner.get(String(stop.partner_id)) ?? `#${stop.partner_id}`),
+      el("td", {}, partnerLink(view, stop.partner_id, names)),
       el("td", {}, stop.clicked_at ? dateTimeText(Date.parse(stop.clicked_at), zone) : "–"),
       models.map((model) =>
         el("td", {}, creditText(touchAt(conversion.touches, model, stop), conversion.currency)),
@@ -165,12 +167,17 @@ function creditText(touch, currency) {
   return `${shareText(sizeOf(touch.weight), 1)}${touch.value ? ` · ${moneyText(touch.value, currency)}` : ""}`;
 }
 
-function credits(conversion, names) {
+function partnerLink(view, id, names) {
+  const name = names.partner.get(String(id)) ?? `Partner ${id}`;
+  return el("a", { href: elsewhere(view, "partners", String(id)) }, name);
+}
+
+function credits(view, conversion, names) {
   const rows = conversion.credits.map((credit) =>
     el(
       "div",
       {},
-      el("dt", {}, names.partner.get(String(credit.partner_id)) ?? `Partner ${credit.partner_id}`),
+      el("dt", {}, partnerLink(view, credit.partner_id, names)),
       el("dd", {}, moneyText(credit.amount, credit.currency ?? conversion.currency)),
     ),
   );
@@ -178,7 +185,7 @@ function credits(conversion, names) {
     "section",
     { class: "card", "aria-label": "Credits" },
     el("div", { class: "card-head" }, el("h2", {}, "Who is paid")),
-    el("dl", { class: "facts" }, rows),
+    el("dl", { class: "paid" }, rows),
   );
 }
 

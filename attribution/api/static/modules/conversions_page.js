@@ -1,94 +1,134 @@
-// The conversions of a period, newest first, page after page.
+// The conversions of a period, newest first, page after page; those that wait are approved or rejected here, one by
+// one on their own pages or several at once.
 
-import { elsewhere } from "./address.js";
+import { amountsText, sumsOf } from "./amounts.js";
+import { changed, filtersOf } from "./address.js";
 import { get } from "./api.js";
-import { commissionText, outcomeBadge, statusBadge } from "./conversions.js";
-import { modelText } from "./credit_models.js";
-import { el } from "./element.js";
-import { dateTimeText } from "./moments.js";
-import { moneyText } from "./numbers.js";
+import { conversionTable } from "./conversion_table.js";
+import { commissionOf, mayReject } from "./conversions.js";
+import { decisionButtons, nameOf } from "./decisions.js";
+import { el, swap } from "./element.js";
+import { filterBar } from "./filter_bar.js";
+import { countText } from "./numbers.js";
 import { pageHead } from "./page_head.js";
 import { periodQuery } from "./period.js";
+import { fetchNames } from "./programme.js";
+import { selection } from "./selection.js";
+import { currentRole } from "./session.js";
 import { announce, empty, failed, loading } from "./states.js";
 
-const PAGE = 100;
+const PAGE = 50;
+const STATUSES = { "": "All", pending: "Pending", approved: "Approved", rejected: "Rejected", paid: "Paid" };
+const FILTERS = ["link", "partner", "campaign"];
 
 /** {title, node, ready} of the page. */
 export function conversionsPage(view, period, signal) {
   const place = el("div", { class: "card list-card" }, loading(8));
-  const body = el("tbody", {});
   const foot = el("p", { class: "list-foot" });
-  const node = el("div", {}, pageHead(view, period, "Conversions"), place);
-  const { start, end } = periodQuery(period);
-  const ask = (cursor) => get("/v1/conversions", { start, end, limit: PAGE, cursor }, signal);
+  const bar = el("div", { class: "choice-bar", role: "region", "aria-label": "Selected conversions", hidden: true });
+  const chips = el("div", { class: "filter-place" });
+  const node = el(
+    "div",
+    {},
+    pageHead(view, period, "Conversions"),
+    el("div", { class: "list-tools" }, statusSwitch(view), chips),
+    place,
+    bar,
+  );
+  const ask = (cursor) => get("/v1/conversions", { ...askedOf(view, period), limit: PAGE, cursor }, signal);
+  const chosen = selection((conversions) => showChoice(conversions));
+  let table = null;
 
   async function load() {
     try {
-      const first = await ask(null);
-      if (!first.conversions.length) return place.replaceChildren(nothing());
+      const [first, names] = await Promise.all([ask(null), fetchNames()]);
+      swap(chips, filterBar(view, names));
+      if (!first.conversions.length) return place.replaceChildren(nothing(view));
+      table = conversionTable(view, period, names, boxes());
       add(first);
-      place.replaceChildren(list(body), foot);
+      place.replaceChildren(table.node, foot);
     } catch (error) {
       if (error.name === "AbortError") return;
-      place.replaceChildren(error.isMissing ? unavailable() : failed(error, load));
+      place.replaceChildren(failed(error, load));
     }
   }
 
+  function boxes() {
+    if (currentRole() === "partner") return {};
+    const boxOf = (one) => mayReject(one) && chosen.boxOf(one.conversion_id, nameOf(one), one);
+    return { allBox: chosen.allBox, boxOf };
+  }
+
   function add({ conversions, next_cursor: cursor }) {
-    body.append(...conversions.map((conversion) => row(view, period, conversion)));
+    table.add(conversions);
     const more = () => ask(cursor).then(add, (problem) => announce(problem.message));
     foot.replaceChildren(
-      cursor
-        ? el("button", { type: "button", class: "button", on: { click: more } }, "Show more")
-        : `${body.rows.length} in all`,
+      cursor ? `The ${countText(table.count())} newest` : `${countText(table.count())} in all`,
+      cursor ? el("button", { type: "button", class: "button", on: { click: more } }, "Show more") : "",
     );
+  }
+
+  function showChoice(conversions) {
+    bar.hidden = conversions.length === 0;
+    const sums = sumsOf(conversions.map((one) => [commissionOf(one), one.currency]));
+    const decided = new Map(conversions.map((one) => [one.conversion_id, one]));
+    swap(
+      bar,
+      el("strong", { "aria-live": "polite" }, `${countText(conversions.length)} selected`),
+      el("span", { class: "is-muted" }, `${amountsText(sums)} commission`),
+      el(
+        "div",
+        { class: "choice-actions" },
+        decisionButtons(conversions, (body) => redraw(decided.get(body.conversion_id), body)),
+        el("button", { type: "button", class: "button is-quiet", on: { click: chosen.clear } }, "Clear"),
+      ),
+    );
+  }
+
+  /** The row of a conversion that was decided; it keeps what only lists know. */
+  function redraw(listed, body) {
+    const { status, outcome, reason, is_held } = body;
+    chosen.forget(body.conversion_id);
+    table.replace({ ...listed, status, outcome, reason, is_held });
   }
 
   return { title: "Conversions", node, ready: load() };
 }
 
-function nothing() {
-  return empty(
-    "No conversions in this period",
-    "Shops report them to /-/pb or /-/conversions of the door with the click id they were given.",
-  );
+/** What the API is asked of the view's period, status and filters. */
+function askedOf(view, period) {
+  const { start, end } = periodQuery(period);
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, view.query.get(name)]));
+  return { start, end, status: statusOf(view) || null, ...filters };
 }
 
-function unavailable() {
-  return empty(
-    "Not available yet",
-    "This server does not list conversions yet. Their sums are in the overview.",
-  );
+function statusOf(view) {
+  const status = view.query.get("status") ?? "";
+  return Object.hasOwn(STATUSES, status) ? status : "";
 }
 
-function list(body) {
-  const titles = ["Transaction", "When", "Outcome", "Amount", "Commission", "Model"];
-  const heads = titles.map((title) => el("th", { scope: "col", class: `col-${title.toLowerCase()}` }, title));
-  return el("table", { class: "list" }, el("thead", {}, el("tr", {}, heads)), body);
-}
-
-function row(view, period, conversion) {
-  const {
-    conversion_id: id,
-    transaction_id: transaction,
-    event,
-    amount,
-    currency,
-    occurred_at: occurredAt,
-  } = conversion;
-  return el(
-    "tr",
-    { "data-conversion": id },
+function statusSwitch(view) {
+  const options = Object.entries(STATUSES).map(([status, label]) =>
     el(
-      "th",
-      { scope: "row" },
-      el("a", { class: "link-code", href: elsewhere(view, "conversions", id) }, transaction ?? id),
-      el("span", { class: "link-label" }, event),
+      "a",
+      {
+        class: "segment",
+        href: changed(view, { status: status || null }),
+        "aria-current": status === statusOf(view) ? "true" : null,
+        "data-key": `status-${status}`,
+      },
+      label,
     ),
-    el("td", { class: "col-when" }, occurredAt ? dateTimeText(Date.parse(occurredAt), period.zone) : "–"),
-    el("td", {}, outcomeBadge(conversion), " ", statusBadge(conversion)),
-    el("td", { class: "number" }, amount ? moneyText(amount, currency) : "–"),
-    el("td", { class: "number" }, commissionText(conversion)),
-    el("td", { class: "col-model" }, modelText(conversion.attribution_model)),
   );
+  return el("nav", { class: "segments", "aria-label": "Status" }, options);
+}
+
+function nothing(view) {
+  const isNarrowed = statusOf(view) !== "" || Object.keys(filtersOf(view)).length > 0;
+  return isNarrowed
+    ? empty("Nothing like that in this period", "Another status, fewer filters or a longer period may have some.")
+    : empty(
+        "No conversions in this period",
+        "Shops report them to /-/pb or /-/conversions of the door with the click id they were given.",
+      );
 }

@@ -4,6 +4,7 @@ import { elsewhere } from "./address.js";
 import { valueText } from "./filter_bar.js";
 import { el } from "./element.js";
 import { dateTimeText } from "./moments.js";
+import { commissionRate } from "./rates.js";
 import { empty } from "./states.js";
 
 const SOURCES = {
@@ -14,12 +15,9 @@ const SOURCES = {
   tier: "Tier",
 };
 
-/** The card's content; `body` is the answer of `/explain`, or null where the server has none. */
+/** The card's content; `body` is the answer of `/explain`. */
 export function explanation(view, body, names, zone) {
   const head = el("div", { class: "card-head" }, el("h2", {}, "Explanation"));
-  if (body === null) {
-    return el("div", {}, head, empty("Not available yet", "This server does not explain conversions yet."));
-  }
   return el(
     "div",
     {},
@@ -76,7 +74,7 @@ function rateTable(rate, names) {
       "tr",
       {},
       el("th", { scope: "row" }, sourceText(one)),
-      el("td", { class: "col-when" }, rateText(one)),
+      el("td", { class: "col-when" }, commissionRate(one.type, one.value)),
       el("td", {}, one.is_winner && el("span", { class: "badge is-on" }, "won")),
       el("td", {}, one.why),
     ),
@@ -91,10 +89,4 @@ function rateTable(rate, names) {
 
 function sourceText({ source }) {
   return SOURCES[source] ?? source.replaceAll("_", " ");
-}
-
-function rateText({ type, value }) {
-  if (value === null || value === undefined) return "–";
-  const short = value.includes(".") ? value.replace(/\.?0+$/, "") : value;
-  return type === "percentage" ? `${short} %` : `${short} ${type ?? ""}`;
 }

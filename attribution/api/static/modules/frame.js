@@ -7,10 +7,11 @@ import { currentRole } from "./session.js";
 import { currentTheme, nextTheme } from "./theme.js";
 
 const PLACES = {
-  overview: "Overview",
-  links: "Links",
-  attribution: "Attribution",
-  conversions: "Conversions",
+  overview: { label: "Overview", pages: ["overview"] },
+  links: { label: "Links", pages: ["links"] },
+  partners: { label: "Partners", pages: ["partners", "campaigns"] },
+  attribution: { label: "Attribution", pages: ["attribution"] },
+  conversions: { label: "Conversions", pages: ["conversions"] },
 };
 const THEME_ICONS = { system: "screen", light: "sun", dark: "moon" };
 
@@ -49,14 +50,22 @@ export function frame(onSignOut) {
   }
 
   function show(view) {
-    nav.replaceChildren(...Object.entries(PLACES).map(([page, label]) => place(view, page, label)));
+    nav.replaceChildren(...places().map(([page, { label, pages }]) => place(view, page, label, pages)));
   }
 
   return { node: el("div", { class: "frame" }, skip, bar, main), main, show };
 }
 
-function place(view, page, label) {
-  const isHere = view.page === page;
+/** Who is a partner itself looks at campaigns. */
+function places() {
+  if (currentRole() !== "partner") return Object.entries(PLACES);
+  const { partners, ...others } = PLACES;
+  const [overview, links, ...rest] = Object.entries(others);
+  return [overview, links, ["campaigns", { ...partners, label: "Campaigns" }], ...rest];
+}
+
+function place(view, page, label, pages) {
+  const isHere = pages.includes(view.page);
   return el(
     "a",
     {
@@ -64,7 +73,7 @@ function place(view, page, label) {
       href: elsewhere(view, page),
       "aria-current": isHere ? (view.name === null ? "page" : "true") : null,
     },
-    icon(page),
+    icon(page === "campaigns" ? "partners" : page),
     el("span", {}, label),
   );
 }

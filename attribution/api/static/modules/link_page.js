@@ -3,11 +3,14 @@
 import { elsewhere } from "./address.js";
 import { get, linkPath } from "./api.js";
 import { el } from "./element.js";
+import { factsList, outside } from "./facts.js";
 import { openEditLink } from "./link_form.js";
 import { linkActions, standingBadge } from "./links.js";
 import { dateTimeText } from "./moments.js";
 import { countText } from "./numbers.js";
 import { pageHead } from "./page_head.js";
+import { fetchEnrolments, fetchNames } from "./programme.js";
+import { recentConversions } from "./recent_conversions.js";
 import { report } from "./report.js";
 import { fill } from "./states.js";
 
@@ -16,16 +19,16 @@ export function linkPage(view, period, signal) {
   const facts = el("section", { class: "card link-facts", "aria-label": "The link" });
   const { node: numbers, ready } = report(view, period, signal);
   const back = el("a", { class: "back", href: elsewhere(view, "links") }, "All links");
-  const node = el("div", {}, pageHead(view, period, view.name, { below: back }), facts, numbers);
-  fill(
-    facts,
-    () => get(linkPath(view.name), {}, signal),
-    (link) => build(link),
-    2,
-  );
+  const conversions = recentConversions(view, period, signal);
+  const node = el("div", {}, pageHead(view, period, view.name, { below: back }), facts, numbers, conversions);
+  const load = async () => {
+    const link = await get(linkPath(view.name), {}, signal);
+    return [link, await ownersOf(view, link, signal)];
+  };
+  fill(facts, load, ([link, owners]) => build(link, owners), 2);
 
-  function build(link) {
-    const done = (changedLink) => facts.replaceChildren(build(changedLink));
+  function build(link, owners) {
+    const done = (changedLink) => facts.replaceChildren(build(changedLink, owners));
     return el(
       "div",
       { class: "link-sheet" },
@@ -36,7 +39,7 @@ export function linkPage(view, period, signal) {
         standingBadge(link),
         linkActions(link, () => openEditLink(link.code, period.zone, done), done),
       ),
-      el("dl", { class: "facts" }, factsOf(link, period.zone)),
+      factsList({ ...owners, ...factsOf(link, period.zone) }),
     );
   }
 
@@ -45,8 +48,8 @@ export function linkPage(view, period, signal) {
 
 function factsOf(link, zone) {
   const moment = (text) => text && dateTimeText(Date.parse(text), zone);
-  const rows = {
-    Destination: destination(link.full_url),
+  return {
+    Destination: outside(link.full_url),
     Label: link.label,
     Made: moment(link.created_at),
     Starts: moment(link.starts_at),
@@ -56,13 +59,18 @@ function factsOf(link, zone) {
     Rules: link.rules.length > 0 && `${link.rules.length}, the first match wins`,
     Answer: link.redirect_status === 302 ? null : String(link.redirect_status),
   };
-  return Object.entries(rows)
-    .filter(([, value]) => value)
-    .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
 }
 
-/** An anchor only for what a browser may safely open. */
-function destination(url) {
-  if (!/^https?:\/\//i.test(url)) return url;
-  return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, url);
+/** Whose clicks these are, as links to their pages; nothing of a plain link. */
+async function ownersOf(view, link, signal) {
+  if (link.campaign_partner_id === null) return {};
+  const [names, enrolments] = await Promise.all([fetchNames(), fetchEnrolments(signal)]);
+  const enrolment = enrolments.find((row) => row.campaign_partner_id === link.campaign_partner_id);
+  if (!enrolment) return {};
+  const { partner_id: partner, campaign_id: campaign } = enrolment;
+  const open = (page, id, name) => el("a", { href: elsewhere(view, page, String(id)) }, name ?? `#${id}`);
+  return {
+    Partner: open("partners", partner, names.partner.get(String(partner))),
+    Campaign: open("campaigns", campaign, names.campaign.get(String(campaign))),
+  };
 }

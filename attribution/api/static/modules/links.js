@@ -1,35 +1,11 @@
-// Links as the API keeps them: read them all, make, change and switch them; and what can be done with one anywhere.
+// How a link stands, and what can be done with one wherever it is shown: copy, QR code, edit, switch off and on.
 
-import { get, getText, linkPath, send } from "./api.js";
+import { getText, linkPath, send } from "./api.js";
 import { copyButton } from "./clipboard.js";
 import { confirmed, openDialog } from "./dialog.js";
 import { el } from "./element.js";
 import { icon } from "./icons.js";
 import { announce, fill } from "./states.js";
-
-const PAGE = 1000;
-export const LINKS_MAX = 10_000;
-
-/** Links the key may see, newest first, up to LINKS_MAX; `isAll` tells whether there are no more. */
-export async function fetchLinks(signal) {
-  const links = [];
-  let cursor = null;
-  do {
-    const body = await get("/v1/links", { limit: PAGE, cursor }, signal);
-    links.push(...body.links);
-    cursor = body.next_cursor;
-  } while (cursor !== null && links.length < LINKS_MAX);
-  return { links: links.reverse(), isAll: cursor === null };
-}
-
-/** Enrolments a link can be made on, each with a name people know. */
-export async function fetchEnrolments(names, signal) {
-  const { enrolments } = await get("/v1/enrolments", { limit: PAGE }, signal);
-  return enrolments.map((row) => ({
-    ...row,
-    name: `${names.partner.get(String(row.partner_id)) ?? `Partner ${row.partner_id}`} in ${names.campaign.get(String(row.campaign_id)) ?? `campaign ${row.campaign_id}`}`,
-  }));
-}
 
 /** How a link stands now: a word and how it is coloured. */
 export function standingOf(link, nowMs = Date.now()) {

@@ -6,6 +6,7 @@ import { countryText, valueText } from "./filter_bar.js";
 import { icon } from "./icons.js";
 import { timeText } from "./moments.js";
 import { empty, failed, loading } from "./states.js";
+import { subjectOf } from "./subject.js";
 
 export const CLICKS_ASKED = 50;
 const CLICKS_SHOWN = 9;
@@ -61,11 +62,15 @@ export function liveFeed(view, period) {
     known.clear();
     for (const click of clicks) known.add(click.click_id);
     place.replaceChildren(
-      shown.length ? list : empty("No clicks yet", "The next one appears here within two seconds."),
+      shown.length ? list : empty(nothingIn(view), "The next one appears here within two seconds."),
     );
   }
 
   return { node, show, fail: (problem) => place.replaceChildren(failed(problem)) };
+}
+
+function nothingIn(view) {
+  return ["campaign", "partner"].includes(subjectOf(view)) ? "No clicks in the last 24 hours" : "No clicks yet";
 }
 
 /** Whether a click passes the view's filters, which the list of clicks does not know. */
@@ -90,7 +95,7 @@ function hostOf(url) {
 function entry(view, period, click, isNew) {
   const country = countryText(click.country_code ?? "") || "Unknown";
   const browser = [click.browser, click.os].filter(Boolean).join(" on ");
-  const isOneLink = view.name !== null;
+  const isOneLink = subjectOf(view) === "link";
   const what = isOneLink
     ? el("span", { class: "feed-code clip" }, country)
     : el("a", { class: "feed-code clip", href: elsewhere(view, "links", click.code) }, click.code);

@@ -13,17 +13,26 @@ import { linksPage } from "./links_page.js";
 import { missingPage } from "./missing_page.js";
 import { overviewPage } from "./overview.js";
 import { DEFAULT_PRESET, periodOf } from "./period.js";
+import { programmePage } from "./programme_page.js";
 import { currentKey, forgetKey } from "./session.js";
 import { signInPage } from "./sign_in.js";
+import { campaignPage, partnerPage } from "./subject_page.js";
 
 const PATIENCE_MS = 300;
 const LISTS = {
   overview: overviewPage,
   links: linksPage,
+  partners: programmePage,
+  campaigns: programmePage,
   attribution: attributionPage,
   conversions: conversionsPage,
 };
-const THINGS = { links: linkPage, conversions: conversionPage };
+const THINGS = {
+  links: linkPage,
+  partners: partnerPage,
+  campaigns: campaignPage,
+  conversions: conversionPage,
+};
 
 const app = document.getElementById("app");
 let shell = null;
@@ -56,10 +65,17 @@ async function follow() {
     app.replaceChildren(shell.node);
   }
   shell.show(view);
+  shell.main.setAttribute("aria-busy", "true");
   const page = pageOf(view)(view, periodOf(view), signal);
-  document.title = `${page.title} · Clickledger`;
+  entitle(page);
+  // what a number is called is known only when its page has been read
+  page.ready.then(() => !signal.aborted && entitle(page));
   if (shownPlace !== null) await Promise.race([page.ready, patience()]);
   if (!signal.aborted) put(view, page);
+}
+
+function entitle(page) {
+  document.title = `${page.title} · Clickledger`;
 }
 
 /** The same address saying its period and zone, so that it means the same to whoever it is sent to. */
@@ -79,6 +95,7 @@ function pageOf(view) {
 function put(view, page) {
   const place = hashOf(view.page, view.name);
   swap(shell.main, page.node);
+  shell.main.removeAttribute("aria-busy");
   if (shownPlace !== null && shownPlace !== place) {
     shell.main.querySelector("h1")?.focus({ preventScroll: true });
     scrollTo(0, 0);

@@ -55,8 +55,13 @@ export function moneyText(amount, currency, options = {}) {
 
 /** The difference of two decimal strings, exactly. */
 export function minus(minuend, subtrahend) {
-  const places = Math.max(...[minuend, subtrahend].map((amount) => (amount.split(".")[1] ?? "").length));
-  const units = scaled(minuend, places) - scaled(subtrahend, places);
+  return plus(minuend, subtrahend.startsWith("-") ? subtrahend.slice(1) : `-${subtrahend}`);
+}
+
+/** The sum of two decimal strings, exactly. */
+export function plus(one, other) {
+  const places = Math.max(...[one, other].map((amount) => (amount.split(".")[1] ?? "").length));
+  const units = scaled(one, places) + scaled(other, places);
   const digits = String(units < 0n ? -units : units).padStart(places + 1, "0");
   const text = places ? `${digits.slice(0, -places)}.${digits.slice(-places)}` : digits;
   return units < 0n ? `-${text}` : text;

@@ -6,14 +6,15 @@ import { get } from "./api.js";
 const BEAT_MS = 1000;
 const BEAT_MS_MAX = 30_000;
 
-/** Call `onClicks(body)` with the first answer and each one that differs, `onProblem` on failures, until `signal`. */
-export async function watchClicks({ code, limit, signal, onClicks, onProblem }) {
+/** Call `onClicks(body)` with the first answer to `query` and each one that differs, `onProblem` on failures, until
+ * `signal`. */
+export async function watchClicks({ query, signal, onClicks, onProblem }) {
   let newest;
   let pauseMs = BEAT_MS;
   while (!signal.aborted) {
     if (!document.hidden) {
       try {
-        const body = await get("/v1/clicks", { limit, link: code }, signal);
+        const body = await get("/v1/clicks", query, signal);
         const first = body.clicks[0]?.click_id ?? null;
         if (first !== newest) onClicks(body);
         newest = first;

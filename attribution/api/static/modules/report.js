@@ -1,7 +1,7 @@
-// A report of everything or of one link: tiles, chart, live feed and breakdowns, kept up to date while clicks come in.
-// The overview and a link's own page are this and little else.
+// A report of everything or of one link, campaign or partner: tiles, chart, live feed and breakdowns, kept up to date
+// while clicks come in. The overview and each of their pages are this and little else.
 
-import { CARDS, CARDS_OF_MANY, breakdownCard } from "./breakdown.js";
+import { breakdownCard, cardsOf } from "./breakdown.js";
 import { timeChart } from "./chart.js";
 import { el, swap } from "./element.js";
 import { filterBar } from "./filter_bar.js";
@@ -9,34 +9,37 @@ import { CLICKS_ASKED, liveFeed } from "./live_feed.js";
 import { METRICS, currenciesOf } from "./metrics.js";
 import { previousOf } from "./period.js";
 import { watchClicks } from "./pulse.js";
-import { currentKey } from "./session.js";
+import { fetchNames } from "./programme.js";
 import { failed, loading } from "./states.js";
-import { fetchNames, fetchStats } from "./stats.js";
+import { fetchStats } from "./stats.js";
+import { subjectOf, subjectQuery } from "./subject.js";
 import { tiles } from "./tiles.js";
 
 const REFRESH_MS_MIN = 1500;
+const DAY_MS = 86_400_000;
 
-/** {node, ready}: `ready` settles when the first numbers stand. */
-export function report(view, period, signal) {
-  const isOneLink = view.name !== null;
+/** {node, ready}: `ready` settles when the first numbers stand. `more` are cards below the chart that follow the same
+ * numbers. */
+export function report(view, period, signal, more = []) {
+  const subject = subjectOf(view);
   const metric = view.query.get("metric") in METRICS ? view.query.get("metric") : "clicks";
   const filters = el("div", { class: "filter-place" });
   const freshness = el("span", { class: "freshness" });
   const headline = el("div", { class: "tiles" }, loading(3));
   const chart = timeChart(view, period, signal);
   const feed = liveFeed(view, period);
-  const cards = CARDS.filter((card) => !(isOneLink && CARDS_OF_MANY.includes(card.title))).map((card) =>
-    breakdownCard(view, card, () => refresh()),
-  );
+  const cards = cardsOf(subject).map((card) => breakdownCard(view, card, () => refresh()));
   const trouble = el("div", {});
+  const followers = [...more, ...cards];
   const parts = [
     filters,
     trouble,
     headline,
     el("div", { class: "report-middle" }, chart.node, feed.node),
+    ...more.map((card) => card.node),
     el(
       "div",
-      { class: isOneLink ? "card-grid is-even" : "card-grid" },
+      { class: subject === "link" ? "card-grid is-even" : "card-grid" },
       cards.map((card) => card.node),
     ),
     el("p", { class: "foot" }, freshness),
@@ -45,12 +48,12 @@ export function report(view, period, signal) {
   let hasNumbers = false;
 
   const before = fetchStats(view, previousOf(period), [], signal).catch(() => null);
-  const names = fetchNames(currentKey());
+  const names = fetchNames();
   const refresh = atMostEvery(REFRESH_MS_MIN, load, signal);
 
   async function load() {
     try {
-      const asked = cards.map((card) => card.dimension());
+      const asked = [...new Set(followers.map((card) => card.dimension()))];
       const [stats, past, known] = await Promise.all([
         fetchStats(view, period, asked, signal),
         before,
@@ -64,8 +67,8 @@ export function report(view, period, signal) {
 
   /** Numbers that stand already stay; without any there is nothing to see but what went wrong. */
   function fail(error) {
-    // that there is no such link is said where the link would be
-    const message = isOneLink && error.isMissing ? [] : [failed(error, () => refresh())];
+    // that there is no such thing is said where it would be
+    const message = subject !== null && error.isMissing ? [] : [failed(error, () => refresh())];
     trouble.replaceChildren(...message);
     if (!hasNumbers) node.replaceChildren(trouble);
   }
@@ -78,14 +81,13 @@ export function report(view, period, signal) {
     swap(filters, filterBar(view, known));
     swap(headline, tiles(view, stats, past?.totals ?? null, currencies, metric));
     chart.update(stats, past, metric, currencies[0]);
-    for (const card of cards) card.update(stats, known);
+    for (const card of followers) card.update(stats, known);
     freshness.textContent = freshnessText(stats);
   }
 
   const ready = refresh();
   watchClicks({
-    code: view.name,
-    limit: CLICKS_ASKED,
+    query: clicksQuery(view),
     signal,
     onProblem: feed.fail,
     onClicks: (body) => {
@@ -94,6 +96,13 @@ export function report(view, period, signal) {
     },
   });
   return { node, ready };
+}
+
+/** The last clicks; of a campaign or partner of many links those of a day, for PostgreSQL looks at each link. */
+function clicksQuery(view) {
+  const isOfMany = subjectOf(view) !== null && subjectOf(view) !== "link";
+  const start = isOfMany ? new Date(Date.now() - DAY_MS).toISOString() : null;
+  return { limit: CLICKS_ASKED, start, ...subjectQuery(view) };
 }
 
 function freshnessText({ as_of: asOf, lag_seconds: lag }) {

@@ -13,7 +13,7 @@ export function tiles(view, stats, before, currencies, metric) {
 
 function tile(view, stats, before, currencies, metric, isDrawn) {
   const { label, isMoney } = METRICS[metric];
-  const course = stats.series.map((step) => sizeIn(step, metric, currencies[0]));
+  const course = overSteps(stats.series).map((step) => sizeIn(step, metric, currencies[0]));
   return el(
     "a",
     {
@@ -41,9 +41,17 @@ function tile(view, stats, before, currencies, metric, isDrawn) {
   );
 }
 
+/** Steps that are over: the one that is running would look like a fall. */
+function overSteps(series) {
+  const over = series.filter((_, index) => Date.parse(series[index + 1]?.start) <= Date.now());
+  return over.length > 1 ? over : series;
+}
+
 function change(value) {
   if (value === null) return null;
-  const direction = value > 0 ? "is-up" : value < 0 ? "is-down" : "";
+  // what is written as 0 % is neither up nor down
+  const percents = Math.round(value * 100);
+  const direction = percents > 0 ? "is-up" : percents < 0 ? "is-down" : "";
   return el("span", { class: `change ${direction}`, title: "Against the period before" }, changeText(value));
 }
 
