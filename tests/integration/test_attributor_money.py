@@ -57,7 +57,9 @@ def test_r5_prices_go_by_occurred_at_however_late_it_is_recorded(database_url: s
         await ledger.click("A", december - timedelta(days=1))
         number = await ledger.sale("T1", at=december)
         await ledger.attribute()
+        row = await ledger.row(number)
         assert await commission(ledger, number) == "15.000"
+        assert row["occurred_at"] == december < row["recorded_at"]
 
     on_ledger(database_url, work)
 
