@@ -120,7 +120,8 @@ async def authenticate(connection: asyncpg.Connection, plaintext: str) -> Caller
     row = await connection.fetchrow(SQL["key_by_hash"], key_hash)
     if row is None or not hmac.compare_digest(row["key_hash"], key_hash):
         return None
-    await connection.execute(SQL["note_key_use"], row["api_key_id"])
+    if row["is_use_unnoted"]:
+        await connection.execute(SQL["note_key_use"], row["api_key_id"])
     return Caller(row["role"], row["vendor_id"], row["partner_id"], row["api_key_id"])
 
 

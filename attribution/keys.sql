@@ -6,7 +6,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING api_key_id;
 
 -- name: key_by_hash
-SELECT api_key_id, key_hash, role, vendor_id, partner_id
+SELECT api_key_id, key_hash, role, vendor_id, partner_id,
+       last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS is_use_unnoted
 FROM api_keys
 WHERE key_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
 

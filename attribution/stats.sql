@@ -1,35 +1,42 @@
 -- Stats that the rollups cannot answer, counted from the clicks themselves: combinations of filters. $1 and $2 say whose,
--- as in rollups.sql; $3 to $4 is the period, $5 where its steps begin. The filters, $6 to $16, are each NULL or a list of
+-- as in rollups.sql; $3 to $4 is the period, $5 the seconds at which its steps begin. The filters, $6 to $16, are each NULL or a list of
 -- values in which '' stands for unknown; $17 and what follows is the block's own.
 
 -- name: click_counts
-SELECT width_bucket(c.clicked_at, $5::timestamptz[]) AS bucket,
-       count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques,
-       count(*) FILTER (WHERE c.click_class = 'valid') AS valid,
-       count(*) FILTER (WHERE c.click_class = 'bot') AS bot,
-       count(*) FILTER (WHERE c.click_class = 'prefetch') AS prefetch,
-       count(*) FILTER (WHERE c.click_class = 'head') AS head,
-       count(*) FILTER (WHERE c.click_class = 'double') AS double,
-       count(*) FILTER (WHERE c.click_class = 'datacenter') AS datacenter,
-       count(*) FILTER (WHERE c.click_class = 'noconsent') AS noconsent
-FROM clicks c
-WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted
-  AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
-       OR ($1 = 'partner' AND c.partner_id = ANY ($2))
-       OR ($1 = 'campaign' AND c.campaign_version_id IN (
-               SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
-  AND ($6::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($6))
-  AND ($7::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($7))
-  AND ($8::text[] IS NULL OR coalesce(c.browser, '') = ANY ($8))
-  AND ($9::text[] IS NULL OR coalesce(c.os, '') = ANY ($9))
-  AND ($10::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($10))
-  AND ($11::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($11))
-  AND ($12::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($12))
-  AND ($13::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($13))
-  AND ($14::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($14))
-  AND ($15::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($15))
-  AND ($16::text[] IS NULL OR c.click_class = ANY ($16))
-GROUP BY 1;
+SELECT coalesce(array_agg(bucket), '{}') AS bucket, coalesce(array_agg(valid), '{}') AS valid,
+       coalesce(array_agg(uniques), '{}') AS uniques,
+       coalesce(array_agg(valid * ($17::int[])[1] + bot * $17[2] + prefetch * $17[3] + head * $17[4] + double * $17[5]
+                          + datacenter * $17[6] + noconsent * $17[7]), '{}') AS gross,
+       ARRAY[sum(valid), sum(bot), sum(prefetch), sum(head), sum(double), sum(datacenter), sum(noconsent)]::bigint[] AS by_class
+FROM (
+    SELECT width_bucket(date_part('epoch', c.clicked_at), $5::float8[]) AS bucket,
+           count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques,
+           count(*) FILTER (WHERE c.click_class = 'valid') AS valid,
+           count(*) FILTER (WHERE c.click_class = 'bot') AS bot,
+           count(*) FILTER (WHERE c.click_class = 'prefetch') AS prefetch,
+           count(*) FILTER (WHERE c.click_class = 'head') AS head,
+           count(*) FILTER (WHERE c.click_class = 'double') AS double,
+           count(*) FILTER (WHERE c.click_class = 'datacenter') AS datacenter,
+           count(*) FILTER (WHERE c.click_class = 'noconsent') AS noconsent
+    FROM clicks c
+    WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted
+      AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
+           OR ($1 = 'partner' AND c.partner_id = ANY ($2))
+           OR ($1 = 'campaign' AND c.campaign_version_id IN (
+                   SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
+      AND ($6::text[] IS NULL OR coalesce(c.country_code::text, '') = ANY ($6))
+      AND ($7::text[] IS NULL OR coalesce(c.device_type, '') = ANY ($7))
+      AND ($8::text[] IS NULL OR coalesce(c.browser, '') = ANY ($8))
+      AND ($9::text[] IS NULL OR coalesce(c.os, '') = ANY ($9))
+      AND ($10::text[] IS NULL OR coalesce(c.referrer_host, '') = ANY ($10))
+      AND ($11::text[] IS NULL OR coalesce(c.utm_source, '') = ANY ($11))
+      AND ($12::text[] IS NULL OR coalesce(c.utm_medium, '') = ANY ($12))
+      AND ($13::text[] IS NULL OR coalesce(c.utm_campaign, '') = ANY ($13))
+      AND ($14::text[] IS NULL OR coalesce(c.utm_content, '') = ANY ($14))
+      AND ($15::text[] IS NULL OR coalesce(c.utm_term, '') = ANY ($15))
+      AND ($16::text[] IS NULL OR c.click_class = ANY ($16))
+    GROUP BY 1
+) AS steps;
 
 -- name: click_breakdown
 SELECT coalesce(CASE $17::text
@@ -44,7 +51,7 @@ SELECT coalesce(CASE $17::text
        count(*) FILTER (WHERE c.click_class = 'valid') AS clicks,
        count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques
 FROM clicks c
-WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted AND $5::timestamptz[] IS NOT NULL
+WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted AND $5::float8[] IS NOT NULL
   AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
        OR ($1 = 'partner' AND c.partner_id = ANY ($2))
        OR ($1 = 'campaign' AND c.campaign_version_id IN (
@@ -67,7 +74,7 @@ LIMIT $18;
 -- name: sale_counts
 -- By step, currency and, unless $17 is NULL, the value of that dimension; commission under the model $18 or the one that
 -- pays. What is known of a conversion's click is kept with it, so no click is read.
-SELECT width_bucket(s.occurred_at, $5::timestamptz[]) AS bucket, s.currency,
+SELECT width_bucket(date_part('epoch', s.occurred_at), $5::float8[]) AS bucket, s.currency,
        coalesce(CASE $17::text
            WHEN 'country' THEN s.country_code WHEN 'device' THEN s.device_type WHEN 'browser' THEN s.browser
            WHEN 'os' THEN s.os WHEN 'referrer' THEN s.referrer_host WHEN 'utm_source' THEN s.utm_source

@@ -1,11 +1,8 @@
-"""From counted rows to the figures of a stats answer: totals, steps, rates, money as text. Pure.
-
-Clicks come as one row a step with a column a class, conversions as one row a step and currency.
-"""
+"""From counts to the figures of a stats answer: totals, rows of breakdowns, rates, money as text. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -15,64 +12,32 @@ from schema.money import DIGITS
 CLASSES = ("valid", "bot", "prefetch", "head", "double", "datacenter", "noconsent")
 RATE = Decimal("0.0001")
 
-Rows = Iterable[Any]
-"""Records of one of the blocks."""
 
-
-def totals_of(clicks: Rows, sales: Rows, classes: Sequence[str]) -> dict[str, Any]:
-    """Counts of the wanted classes, with conversion rate and earnings per click; 0 clicks give a rate of 0."""
-    sales = list(sales)
-    filtered = dict.fromkeys(CLASSES, 0)
-    uniques = 0
-    for row in clicks:
-        uniques += row["uniques"]
-        for name in CLASSES:
-            filtered[name] += row[name]
-    filtered = {name: count if name in classes else 0 for name, count in filtered.items()}
-    valid = filtered.pop("valid")
-    counts = {
-        "clicks": valid,
-        "gross": valid + sum(filtered.values()),
-        "filtered": {name: count for name, count in sorted(filtered.items()) if count},
-        "unique": uniques if "valid" in classes else 0,
-        "conversions": sum(row["conversions"] for row in sales),
-    }
-    return counts | _money(sales, valid)
-
-
-def _money(sales: Sequence[Any], clicks: int) -> dict[str, Any]:
-    conversions = sum(row["conversions"] for row in sales)
+def totals_of(
+    by_class: Mapping[str, int],
+    uniques: int,
+    conversions: int,
+    revenue: dict[str, Decimal],
+    commission: dict[str, Decimal],
+) -> dict[str, Any]:
+    """Counts and money with conversion rate and earnings per click; 0 clicks give a rate of 0."""
+    clicks = by_class["valid"]
     rate = Decimal(conversions) / clicks if clicks else Decimal(0)
-    commission = _sums(sales, "commission")
     epc = {
         currency: str((amount / clicks).quantize(RATE, ROUND_HALF_UP))
         for currency, amount in commission.items()
         if clicks and amount
     }
     return {
-        "revenue": texts_of(_sums(sales, "revenue")),
+        "clicks": clicks,
+        "gross": sum(by_class.values()),
+        "filtered": {name: count for name, count in sorted(by_class.items()) if count and name != "valid"},
+        "unique": uniques,
+        "conversions": conversions,
+        "revenue": texts_of(revenue),
         "commission": texts_of(commission),
         "conversion_rate": str(rate.quantize(RATE, ROUND_HALF_UP)),
         "epc": epc,
-    }
-
-
-def step_of(start: datetime, clicks: Rows, sales: Sequence[Any], classes: Sequence[str]) -> dict[str, Any]:
-    """One step of the series: thousands of them are asked for at once, most without a conversion."""
-    valid = gross = uniques = 0
-    for row in clicks:
-        gross += sum([row[name] for name in classes])
-        if "valid" in classes:
-            valid += row["valid"]
-            uniques += row["uniques"]
-    return {
-        "start": stamp(start),
-        "clicks": valid,
-        "gross": gross,
-        "unique": uniques,
-        "conversions": sum(row["conversions"] for row in sales),
-        "revenue": texts_of(_sums(sales, "revenue")) if sales else {},
-        "commission": texts_of(_sums(sales, "commission")) if sales else {},
     }
 
 
@@ -116,6 +81,12 @@ def _sums(rows: Iterable[Any], name: str) -> dict[str, Decimal]:
 def texts_of(sums: dict[str, Decimal]) -> dict[str, str]:
     """Amounts by currency as text; a currency of which nothing is left is left out."""
     return {currency: money_text(amount, currency) for currency, amount in sums.items() if amount}
+
+
+def digits_cut(currency: str) -> int:
+    """How many characters to cut from an amount with four decimals to leave as many as its currency has."""
+    digits = DIGITS.get(currency, 4)
+    return 4 - digits if digits else 5
 
 
 def money_text(amount: Decimal, currency: str) -> str:

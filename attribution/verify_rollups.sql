@@ -83,6 +83,26 @@ WITH kept AS (
 SELECT (SELECT count(*) FROM hours) + (SELECT count(*) FROM days) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg(example) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
 
+-- name: weeks_equal_days
+WITH both_sides AS (
+    SELECT scope, scope_id, dimension, week, value, is_rest, gross, clicks, uniques FROM rollup_weeks
+    UNION ALL
+    SELECT scope, scope_id, dimension, week, value, is_rest, -gross, -clicks, -uniques
+    FROM rollup_days
+    JOIN closed_weeks ON week = day - (extract(isodow FROM day)::int - 1)
+    WHERE scope <> 'link'
+), weeks AS (
+    SELECT scope, scope_id, dimension, week, value, is_rest, sum(gross) AS gross, sum(clicks) AS clicks, sum(uniques) AS uniques
+    FROM both_sides
+    GROUP BY 1, 2, 3, 4, 5, 6
+), wrong AS (
+    SELECT scope || ' ' || scope_id || ' in the week of ' || week || ' ' || dimension || ' '
+           || CASE WHEN is_rest THEN '(rest)' ELSE value END AS example
+    FROM weeks WHERE (gross, clicks, uniques) <> (0, 0, 0)
+)
+SELECT (SELECT count(*) FROM weeks) AS examined, (SELECT count(*) FROM wrong) AS violations,
+       (SELECT array_agg(example) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
+
 -- name: sales_equal_raw
 -- What was counted of each conversion that is not marked is what it is now; and the rollups are the sum of that.
 WITH entries AS (

@@ -76,7 +76,7 @@ FROM sold s
 CROSS JOIN unnest(ARRAY['first_click', 'last_click', 'linear', 'time_decay', 'position_based']) AS model;
 
 -- name: tidy_up
-VACUUM (ANALYZE) clicks, rollup_hours, rollup_days, sale_hours, sale_days, click_deltas, sale_marks;
+VACUUM (ANALYZE) clicks, rollup_hours, rollup_days, rollup_weeks, sale_hours, sale_days, click_deltas, sale_marks;
 
 -- name: clicks_by_country
 -- What a user would write: the breakdown of one link.
@@ -94,4 +94,4 @@ GROUP BY 1, 2 ORDER BY 1;
 
 -- name: empty
 -- For the rounds that measure what counting costs the writer.
-TRUNCATE click_deltas, rollup_hours, rollup_days;
+TRUNCATE click_deltas, rollup_hours, rollup_days, rollup_weeks, closed_weeks;

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 import asyncpg
 from rich.console import Console
@@ -17,6 +19,7 @@ from attribution.rebuild import SQL as REBUILD
 from schema.queries import load_queries
 
 SQL = load_queries("bench", "stats.sql")
+FOLD = load_queries("flusher", "rollups.sql")
 DAYS = 90
 LINKS = 1_000
 FOLDED_AT_ONCE = 500_000
@@ -24,35 +27,56 @@ FOLDED_AT_ONCE = 500_000
 
 async def make_data(database_url: str, clicks: int, days: int = DAYS, links: int = LINKS) -> date:
     """Fill the database; the first day of the data. The last one is yesterday."""
-    connection = await asyncpg.connect(
-        database_url, command_timeout=3600, server_settings={"timezone": "UTC", "synchronous_commit": "off"}
-    )
-    today = datetime.now(UTC).date()
-    first = today - timedelta(days=days)
+    settings = {"timezone": "UTC", "synchronous_commit": "off"}
+    maker, folder = [
+        await asyncpg.connect(database_url, command_timeout=3600, server_settings=settings) for _ in range(2)
+    ]
+    first = datetime.now(UTC).date() - timedelta(days=days)
     try:
-        await connection.execute(SQL["make_programme"])
-        await connection.execute(SQL["make_enrolments"])
-        await connection.execute(SQL["make_links"], links)
-        await connection.execute(SQL["make_partitions"], datetime.combine(first, time.min, UTC))
+        await maker.execute(SQL["make_programme"])
+        await maker.execute(SQL["make_enrolments"])
+        await maker.execute(SQL["make_links"], links)
+        await maker.execute(SQL["make_partitions"], datetime.combine(first, time.min, UTC))
         columns = (*Progress.get_default_columns(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
-            for number in progress.track(range(days), description=f"{clicks:,} clicks"):
-                share = clicks * (number + 1) // days - clicks * number // days
-                await _make_day(connection, first + timedelta(days=number), share, links)
-        await connection.execute(SQL["tidy_up"])
+            bar = progress.add_task(f"{clicks:,} clicks", total=days)
+            made: asyncio.Queue[int] = asyncio.Queue()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_make_days(maker, first, clicks, days, links, made))
+                tasks.create_task(_fold_days(folder, days, made, partial(progress.advance, bar)))
+        while await maker.fetchval(FOLD["close_week"]):
+            continue
+        await maker.execute(SQL["tidy_up"])
     finally:
-        await connection.close()
+        await maker.close()
+        await folder.close()
     return first
 
 
-async def _make_day(connection: asyncpg.Connection, day: date, clicks: int, links: int) -> None:
-    await connection.execute(SQL["make_day"], day, clicks, links)
-    await connection.execute(SQL["make_sales"], day)
-    await connection.execute(REBUILD["note_day"], day)
-    while await connection.fetchval(REBUILD["fold_clicks"], FOLDED_AT_ONCE):
-        continue
-    while await connection.fetchval(REBUILD["fold_sales"], FOLDED_AT_ONCE):
-        continue
+async def _make_days(
+    connection: asyncpg.Connection, first: date, clicks: int, days: int, links: int, made: asyncio.Queue[int]
+) -> None:
+    """Clicks and conversions of each day, left waiting to be folded."""
+    for number in range(days):
+        day, share = first + timedelta(days=number), clicks * (number + 1) // days - clicks * number // days
+        await connection.execute(SQL["make_day"], day, share, links)
+        await connection.execute(SQL["make_sales"], day)
+        await connection.execute(REBUILD["note_day"], day)
+        made.put_nowait(number)
+
+
+async def _fold_days(
+    connection: asyncpg.Connection, days: int, made: asyncio.Queue[int], on_day: Callable[[], None]
+) -> None:
+    """Take what was made into the rollups while the next day is being made."""
+    for _ in range(days):
+        await made.get()
+        while await connection.fetchval(REBUILD["fold_clicks"], FOLDED_AT_ONCE):
+            continue
+        while await connection.fetchval(REBUILD["fold_sales"], FOLDED_AT_ONCE):
+            continue
+        await connection.execute(FOLD["vacuum_deltas"])
+        on_day()
 
 
 if __name__ == "__main__":

@@ -126,6 +126,8 @@ class Folding:
         if time.monotonic() - self._bound_at >= BOUND_S:
             self._bound_at = time.monotonic()
             await self._pool.fetchval(_QUERIES["bound_rollups"], VALUES_MAX, BOUND_DAYS)
+            while await self._pool.fetchval(_QUERIES["close_week"]):
+                continue
 
 
 async def _pause(is_stopping: asyncio.Event, seconds: float) -> None:

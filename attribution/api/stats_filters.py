@@ -16,7 +16,7 @@ Values = Annotated[
 ]
 
 
-def filters_asked(
+async def filters_asked(
     country: Values = None,
     device: Values = None,
     browser: Values = None,

@@ -141,7 +141,7 @@ async def _answer(connection: Any, asking: Tenancy, subject: Subject, asked: Ask
             "end": stamp(asked.previous.end),
             "totals": await read_totals(connection, asking.caller, subject, before),
         }
-    return Response(orjson.dumps(body), media_type="application/json")
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 @router.get("/v1/stats", responses=BODY)

@@ -37,7 +37,7 @@ MODELS = ("first_click", "last_click", "linear", "time_decay", "position_based")
 
 
 def random_clicks(chance: random.Random, count: int) -> list[Any]:
-    """Clicks of the last three days, some by robots, some repeated at once, with few or very many values."""
+    """Clicks of the last days and of weeks ago, some by robots, some repeated at once, with few or very many values."""
     now = wall_clock_ms()
     made: list[Any] = []
     for number in range(count):
@@ -56,7 +56,7 @@ def random_clicks(chance: random.Random, count: int) -> list[Any]:
                 ("", "utm_source=mail", f"utm_source=s{chance.randrange(60)}&utm_term=%20")
             ),
         }
-        at_ms = now - chance.randrange(3 * 24) * HOUR_MS - chance.randrange(HOUR_MS)
+        at_ms = now - chance.randrange(chance.choice((3, 19)) * 24) * HOUR_MS - chance.randrange(HOUR_MS)
         if made and chance.random() < 0.2:
             at_ms = (made[-1].click_id >> 21) + 2_000
             fields |= {"cookie_id": made[-1].cookie_id, "link_id": made[-1].link_id,
@@ -150,6 +150,8 @@ async def happen(db: asyncpg.Connection, chance: random.Random, number: int) -> 
         await correct(db, "UPDATE clicks SET click_class = 'bot', is_unique = false", chance)
     elif chance.random() < 0.3:
         await db.execute("SELECT bound_rollups(5, current_date - 40)")
+    elif chance.random() < 0.3:
+        await db.execute("SELECT close_week()")
     else:
         await db.execute(
             "SELECT fold_clicks($1), fold_sales($2)", chance.randrange(1, 60), chance.randrange(1, 4)
@@ -176,7 +178,7 @@ async def correct(db: asyncpg.Connection, change: str, chance: random.Random) ->
 
 
 def disagreeing(settings: Settings) -> list[Check]:
-    wanted = ("rollups_equal_raw", "sales_equal_raw")
+    wanted = ("rollups_equal_raw", "weeks_equal_days", "sales_equal_raw")
     checks = [check for check in verify(str(settings.database_url)) if check.name in wanted]
     assert len(checks) == len(wanted)
     return [check for check in checks if not check.ok]
@@ -221,18 +223,27 @@ def test_every_rollup_equals_a_recount_whatever_happens(settings: Settings, seed
             (month_ago, "day", "UTC"),
             (month_ago, "day", "Asia/Kolkata"),
             (month_ago, "week", "Europe/Berlin"),
+            (month_ago, "day", "America/Denver"),
         ]
         before = [await told(db, *question) for question in questions]
         await db.execute("SELECT fold_clicks(100000), fold_sales(100000)")
         assert await db.fetchval("SELECT count(*) FROM click_deltas") == 0
         assert await db.fetchval("SELECT sum(conversions) FROM sale_hours WHERE scope = 'all'") > 0
+        while await db.fetchval("SELECT close_week()"):
+            continue
         after = [await told(db, *question) for question in questions]
+        assert await db.fetchval("SELECT count(*) FROM rollup_weeks") > 0
+        await db.execute("DELETE FROM closed_weeks; DELETE FROM rollup_weeks")
+        assert [await told(db, *question) for question in questions] == after
         await db.close()
         return before, after
 
     before, after = asyncio.run(fold_all())
     for one, other in zip(before, after, strict=True):
         assert one["totals"] == other["totals"] and one["series"] == other["series"]
+        for rows in other["breakdowns"].values():
+            assert sum(row["gross"] for row in rows) == other["totals"]["gross"]
+            assert sum(row["unique"] for row in rows) == other["totals"]["unique"]
     assert len({body["totals"]["gross"] for body in after}) == 1
     assert disagreeing(settings) == []
 
