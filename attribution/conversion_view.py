@@ -6,7 +6,7 @@ hides what belongs to others; what is left to hide here is what one row says of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,12 @@ async def find_conversion(connection: Connection, conversion_id: UUID) -> Any:
     if row is None:
         raise NotFound(f"There is no conversion {conversion_id}.")
     return row
+
+
+async def numbers_seen(connection: Connection, conversion_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The numbers of those conversions that the caller may see."""
+    rows = await connection.fetch(SQL["numbers_seen"], conversion_ids)
+    return {row["conversion_id"]: row["conversion_event_id"] for row in rows}
 
 
 async def view_conversion(connection: Connection, caller: Caller, conversion_id: UUID) -> dict[str, Any]:

@@ -11,6 +11,9 @@ FROM conversion_events e
 LEFT JOIN conversion_events root ON root.conversion_event_id = e.adjusts_conversion_event_id
 WHERE e.conversion_id = $1 AND NOT e.is_deleted;
 
+-- name: numbers_seen
+SELECT conversion_id, conversion_event_id FROM conversion_events WHERE conversion_id = ANY ($1::uuid[]) AND NOT is_deleted;
+
 -- name: adjustments_seen
 SELECT a.conversion_id, a.adjustment_key, a.event_value, a.currency::text AS currency, a.status, a.occurred_at,
        a.metadata -> 'refund' ->> 'reason' AS reason,

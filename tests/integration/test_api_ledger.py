@@ -230,6 +230,44 @@ def test_approval_is_final_snapshotted_and_audited(settings: Settings) -> None:
     at_desk(settings, work, attribution_model="linear")
 
 
+def test_many_are_decided_at_once_each_on_its_own(settings: Settings) -> None:
+    async def work(desk: Desk) -> None:
+        first, second = await a_sale(desk), await a_sale(desk, "T2", "50.00")
+        organic = await desk.conversion(await desk.ledger.sale("T0", cookie_number=99))
+        await desk.ledger.attribute()
+        unknown = str(UUID(int=1))
+        ids = [first, unknown, organic, second, first]
+        answer = await desk.vendor.post("/v1/conversions/approve", json={"conversion_ids": ids})
+        body = answer.json()
+        assert answer.status_code == 200 and body["done"] == 2, answer.text
+        assert [one["status"] for one in body["results"]] == [200, 404, 409, 200, 409]
+        assert [one["conversion_id"] for one in body["results"]] == ids
+        assert "already" in body["results"][4]["errors"][0]["message"]
+        for conversion_id in (first, second):
+            seen = (await desk.vendor.get(f"/v1/conversions/{conversion_id}")).json()
+            assert seen["status"] == "approved"
+        everything = {"conversion_ids": [first, second], "reason": "fraud"}
+        assert (await desk.other.post("/v1/conversions/reject", json=everything)).json()["done"] == 0
+        assert (await desk.partner.post("/v1/conversions/reject", json=everything)).status_code == 403
+        assert (await desk.admin.post("/v1/conversions/reject", json=everything)).json()["done"] == 2
+        actions = await desk.ledger.db.fetch(
+            "SELECT action, actor_type, count(*) FROM audit_logs WHERE entity_type = 'conversion_events'"
+            " AND action ~ 'approve|reject' GROUP BY 1, 2 ORDER BY 1"
+        )
+        assert [tuple(row) for row in actions] == [
+            ("approve", "vendor", 2), ("approve_refused", "vendor", 2), ("reject", "admin", 2)
+        ]  # fmt: skip
+        for wrong in (
+            {"conversion_ids": []},
+            {"conversion_ids": [first] * 1001},
+            {"conversion_ids": ["x"]},
+            {},
+        ):
+            assert (await desk.vendor.post("/v1/conversions/approve", json=wrong)).status_code == 422
+
+    at_desk(settings, work)
+
+
 def test_what_cannot_be_decided_is_refused(settings: Settings) -> None:
     async def work(desk: Desk) -> None:
         organic = await desk.conversion(await desk.ledger.sale("T0", cookie_number=99))

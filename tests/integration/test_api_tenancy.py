@@ -169,6 +169,18 @@ CASES: dict[tuple[str, str], list[Ask]] = {
     ("POST", "/v1/conversions/{conversion_id}/reject"): [
         everywhere(f"{CONVERSION}/reject", 404, body={"reason": "of a stranger"})
     ],
+    ("POST", "/v1/conversions/approve"): [
+        Ask("/v1/conversions/approve", 200, 403, 403, body={"conversion_ids": ["{conversion}"]})
+    ],
+    ("POST", "/v1/conversions/reject"): [
+        Ask(
+            "/v1/conversions/reject",
+            200,
+            403,
+            403,
+            body={"conversion_ids": ["{conversion}"], "reason": "of a stranger"},
+        )
+    ],
     ("GET", "/v1/attribution"): [
         everywhere(f"/v1/attribution?{PERIOD}&by={by}", 200) for by in ("partner", "campaign", "link")
     ],
