@@ -1,7 +1,7 @@
 """A partner's own rates as a programme names them: kept, ended, replaced or begun. `enrol` calls it.
 
-A rate that has priced conversions is never rewritten. One that is left out of the file ends now; one that is replaced
-by a rate with a stated beginning was a mistake and is soft-deleted. Both leave conversions as they were priced.
+A rate that has priced conversions is never rewritten. One that is left out of the file ends now. One that gives way to a
+rate with an earlier beginning is soft-deleted, and stands anew for the time before: conversions stay as they were priced.
 """
 
 from __future__ import annotations
@@ -62,11 +62,16 @@ def _is(row: asyncpg.Record, override: Override) -> bool:
 async def _end(
     ledger: Ledger, row: asyncpg.Record, partner: ProgrammePartner, fresh: Sequence[Override]
 ) -> None:
-    """End a rate now; as if it had never been where it has not begun or another is to count in its place."""
+    """End a rate now, or when the one that follows it began."""
     successors = [override for override in fresh if override.event == row["event"]]
-    is_mistaken = any(override.valid_from is not None for override in successors)
-    step = "end_override" if row["is_begun"] and not is_mistaken else "delete_override"
-    await ledger.connection.execute(SQL[step], _number(row))
+    given = [override.valid_from for override in successors if override.valid_from is not None]
+    begins = min(given, default=row["now"])
+    if row["is_begun"] and begins >= row["now"]:
+        await ledger.connection.execute(SQL["end_override"], _number(row))
+    else:
+        await ledger.connection.execute(SQL["delete_override"], _number(row))
+        if begins > row["valid_from"]:
+            await ledger.connection.execute(SQL["repeat_override"], _number(row), begins)
     if not successors:
         title = _title(partner, row["event"])
         await ledger.changed("override", TABLE, _number(row), title, {"is_ended": False}, {"is_ended": True})

@@ -167,7 +167,7 @@ WHERE campaign_partner_id = $1;
 
 -- name: overrides_of_partner
 SELECT o.partner_campaign_override_id, t.name AS event, o.commission_type, o.commission_value, o.notes,
-       o.valid_from, o.valid_until, o.valid_from < now() AS is_begun,
+       o.valid_from, o.valid_until, now() AS now, o.valid_from < now() AS is_begun,
        coalesce(o.valid_until <= now(), false) AS is_ended
 FROM partner_campaign_overrides o
 LEFT JOIN conversion_event_types t USING (conversion_event_type_id)
@@ -182,6 +182,13 @@ UPDATE partner_campaign_overrides SET valid_until = now() WHERE partner_campaign
 
 -- name: delete_override
 UPDATE partner_campaign_overrides SET is_deleted = true, deleted_at = now() WHERE partner_campaign_override_id = $1;
+
+-- name: repeat_override
+-- The same rate for the time until another began.
+INSERT INTO partner_campaign_overrides (partner_id, campaign_version_id, conversion_event_type_id, commission_type,
+                                        commission_value, notes, valid_from, valid_until)
+SELECT partner_id, campaign_version_id, conversion_event_type_id, commission_type, commission_value, notes, valid_from, $2
+FROM partner_campaign_overrides WHERE partner_campaign_override_id = $1;
 
 -- name: add_override
 INSERT INTO partner_campaign_overrides (partner_id, campaign_version_id, conversion_event_type_id, commission_type,

@@ -215,6 +215,10 @@ def test_r17_r19_overrides_follow_one_another_as_the_file_says(settings: Setting
         assert await connection.fetchval(
             "SELECT deleted_at IS NOT NULL FROM partner_campaign_overrides WHERE commission_value = 13"
         )
+        later = raised.replace('"14.00", valid_from: "2026-03', '"16.00", valid_from: "2026-05')
+        assert (await apply(connection, later))["changed", "override"] == 1
+        assert await _rates(connection) == [(12, 1, 2026), (14, 3, 2026), (16, 5, None)]
+        assert {action for action, _ in await apply(connection, later)} == {"left"}
         clashing = raised.replace("2026-01-01T", "2025-12-01T").replace("2026-03-01T", "2026-02-01T")
         with pytest.raises(Refused, match=r"partners\[0\]\.overrides\[0\]\.valid_from lies in the validity"):
             await apply(connection, clashing)
