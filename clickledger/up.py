@@ -1,8 +1,8 @@
 """`clickledger up`: the whole system on one machine.
 
 Comes in: settings and a data directory that is already ours. It takes the ports, starts the engines that no
-setting names, migrates, starts the rooms, says where they are, and keeps them running until Ctrl-C or SIGTERM,
-which drains and stops everything: door, writer, attributor, publisher, API, engines.
+setting names and the doors between them, migrates, starts the other rooms, says where they are, and keeps them
+running until Ctrl-C or SIGTERM, which drains and stops everything: door, writer, attributor, publisher, API, engines.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from clickledger.engines.data_dir import DataDir, addresses
 from clickledger.engines.embedded import make_database
 from clickledger.engines.engine import STOP_SECONDS_MAX, Engine
 from clickledger.engines.postgres import Postgres
+from clickledger.engines.valkey import Valkey
 from clickledger.errors import StartError
 from clickledger.first_start import first_admin_key, migrate_patiently
 from clickledger.metrics_server import serve_metrics
@@ -55,7 +56,7 @@ class Up:
             self.settings = self.settings.model_copy(update={"trusted_proxies": trusted})
         try:
             self._take_ports()
-            self._start_engines()
+            self._start_engines_and_doors()
             self._migrate()
             links = self._load_sample() if is_sample or is_demo else []
             self._start_rooms(is_demo=is_demo)
@@ -77,23 +78,29 @@ class Up:
         listen(given.host, given.api_port, "CLICKLEDGER_API_PORT").close()
         self.door = listen(given.host, given.port, "CLICKLEDGER_PORT")
 
-    def _start_engines(self) -> None:
-        """Those no setting names; afterwards the settings name both."""
-        engines = [
-            engine
-            for engine in self.directory.engines()
-            if (self.settings.database_url if isinstance(engine, Postgres) else self.settings.redis_url)
-            is None
-        ]
+    def _start_engines_and_doors(self) -> None:
+        """Redis and the doors first: nobody who clicks waits for PostgreSQL to be made, recovered or migrated."""
+        assert self.door is not None
+        postgres, valkey = self._choose_engines()
+        if valkey is not None:
+            self._start_engine(valkey)
+        for child in door_workers(self.settings, self.directory.path, self.door):
+            self.supervisor.start(child)
+        if postgres is not None:
+            self._start_engine(postgres)
+            make_database(postgres)
+
+    def _choose_engines(self) -> tuple[Postgres | None, Valkey | None]:
+        """Those no setting names; afterwards the settings and the directory name both servers."""
+        own_postgres, own_valkey = self.directory.engines()
+        postgres = own_postgres if self.settings.database_url is None else None
+        valkey = own_valkey if self.settings.redis_url is None else None
+        engines = tuple(engine for engine in (postgres, valkey) if engine is not None)
         versions = {engine.name: engine.version() for engine in engines}
-        self.directory.write(
-            {"database_url": None, "redis_url": None, "versions": versions} | addresses(tuple(engines))
-        )
-        for engine in engines:
-            self._start_engine(engine)
-            if isinstance(engine, Postgres):
-                make_database(engine)
-        self.settings = self.settings.model_copy(update=addresses(tuple(engines)))
+        found = addresses(engines)
+        self.directory.write({"database_url": None, "redis_url": None, "versions": versions} | found)
+        self.settings = self.settings.model_copy(update=found)
+        return postgres, valkey
 
     def _start_engine(self, engine: Engine) -> None:
         child = Child(engine.name, engine.launch, ENGINE_STAGE, engine.stop_signal, STOP_SECONDS_MAX)
@@ -109,13 +116,10 @@ class Up:
         return load_sample(self.settings)
 
     def _start_rooms(self, *, is_demo: bool) -> None:
-        assert self.door is not None
-        names = ["publisher", "flusher", "attributor", "api", *(["demo"] if is_demo else [])]
-        children = [room(name, self.settings, self.directory.path) for name in names]
-        for child in [*door_workers(self.settings, self.directory.path, self.door), *children]:
-            self.supervisor.start(child)
+        for name in ("api", "flusher", "publisher", "attributor", *(("demo",) if is_demo else ())):
+            self.supervisor.start(room(name, self.settings, self.directory.path))
         self._await("door", self.settings.port, "/-/healthz", "door-0")
-        self._await("API", self.settings.api_port, "/v1/openapi.json", "api")
+        self._await("API", self.settings.api_port, "/-/readyz", "api")
 
     def _await(self, what: str, port: int, path: str, log: str) -> None:
         """Return when the room answers; it may be restarted meanwhile."""

@@ -1,14 +1,17 @@
-"""The engines every test may ask for, and one fresh database and one empty Redis per test.
+"""The engines every test may ask for, one fresh database and one empty Redis per test, and whole systems.
 
 Embedded engines are started once per test process, unless CLICKLEDGER_TEST_DATABASE_URL (a superuser's) and
-CLICKLEDGER_TEST_REDIS_URL name servers. The schema is migrated once into a template; a test gets a copy of it.
+CLICKLEDGER_TEST_REDIS_URL name servers. The schema is migrated once a run, on embedded engines; a test gets a copy of
+the database, a system a copy of the whole data directory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +21,12 @@ import asyncpg
 import pytest
 import redis
 
+from clickledger.engines.data_dir import DataDir
 from clickledger.engines.embedded import running_engines
 from clickledger.engines.engine import free_port
+from clickledger.engines.postgres import DATABASE
 from schema.settings import Settings
-from tests.running_system import Up, wait_until
+from tests.running_system import Up
 
 _NAMED_DATABASE = os.environ.get("CLICKLEDGER_TEST_DATABASE_URL")
 _NAMED_REDIS = os.environ.get("CLICKLEDGER_TEST_REDIS_URL")
@@ -44,19 +49,45 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Engines]:
+def first_directory(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A data directory as the first start leaves it, but without a key: made once a run, for all test processes."""
+    from schema.migrate import migrate
+
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "first_directory"
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            unfinished = place.with_suffix(".unfinished")
+            with running_engines(unfinished, is_durable=False) as embedded:
+                migrate(embedded.postgres.url)
+            # a copy finds ports of its own
+            DataDir(unfinished).write({"postgres_port": None, "valkey_port": None})
+            unfinished.rename(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def engines(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Engines]:
     """Named servers, or embedded ones that skip every sync."""
     if _NAMED_DATABASE and _NAMED_REDIS:
         number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
         yield Engines(_NAMED_DATABASE, _redis_database(_NAMED_REDIS, number))
         return
-    with running_engines(tmp_path_factory.mktemp("engines"), is_durable=False) as embedded:
+    place = tmp_path_factory.mktemp("engines") / "data"
+    shutil.copytree(request.getfixturevalue("first_directory"), place)
+    with running_engines(place, is_durable=False) as embedded:
         yield Engines(embedded.postgres.url_of("postgres"), embedded.valkey.url)
 
 
 @pytest.fixture(scope="session")
 def migrated_template(engines: Engines) -> Iterator[str]:
     """The name of a migrated database, copied for each test."""
+    if not (_NAMED_DATABASE and _NAMED_REDIS):
+        yield DATABASE
+        return
     from schema.migrate import migrate
 
     name = f"clickledger_template_{os.getpid()}"
@@ -103,6 +134,12 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
     """A whole `clickledger up`, started, on embedded engines of its own or on the named servers."""
+    yield from _started(_prepared(request, tmp_path / "data", **_named_servers(request)))
+
+
+@pytest.fixture
+def new_system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
+    """The same in an empty directory, or on an empty database: it has made and migrated everything itself."""
     yield from _started(Up(tmp_path / "data", **_named_servers(request)))
 
 
@@ -110,13 +147,25 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
 def trusting_system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Up]:
     """The same with two door workers that believe this machine's X-Forwarded-For."""
     servers = _named_servers(request)
-    yield from _started(Up(tmp_path / "data", workers=2, trusted_proxies="127.0.0.1", **servers))
+    settings = {"workers": 2, "trusted_proxies": "127.0.0.1"} | servers
+    yield from _started(_prepared(request, tmp_path / "data", **settings))
+
+
+@pytest.fixture(scope="module")
+def embedded_system_of_module(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Up]:
+    """The same, always on embedded engines, in a path with spaces."""
+    data_dir = tmp_path_factory.mktemp("system") / "a path with spaces" / "data"
+    yield from _started(_prepared(request, data_dir))
 
 
 @pytest.fixture
-def embedded_system(tmp_path: Path) -> Iterator[Up]:
-    """The same, always on embedded engines, in a path with spaces: for tests that kill engines."""
-    yield from _started(Up(tmp_path / "a path with spaces" / "data"))
+def embedded_system(embedded_system_of_module: Up) -> Up:
+    """One for all tests of a file, for those that kill: it must be whole again after each, or starts again here."""
+    if not embedded_system_of_module.is_running:
+        embedded_system_of_module.start()
+    return embedded_system_of_module
 
 
 def _named_servers(request: pytest.FixtureRequest) -> dict[str, str]:
@@ -126,17 +175,24 @@ def _named_servers(request: pytest.FixtureRequest) -> dict[str, str]:
     return {name: request.getfixturevalue(fixture) for name, fixture in wanted.items()}
 
 
+def _prepared(request: pytest.FixtureRequest, data_dir: Path, **settings: object) -> Up:
+    """A system that need not make its engines' files first."""
+    if "database_url" not in settings:
+        shutil.copytree(request.getfixturevalue("first_directory"), data_dir)
+    return Up(data_dir, **settings)
+
+
 def _started(up: Up) -> Iterator[Up]:
     try:
         yield up.start()
     finally:
-        up.kill()
-        wait_until(lambda: not up.leftovers(), 30, "the system to end")
+        up.end()
 
 
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"clickledger_test_{os.getpid()}_{next(_numbers)}"
-    _run_sql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # copying files takes less than half as long here as logging every page
+    _run_sql(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield _with_database(server, name)
     _run_sql(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -99,6 +100,19 @@ class Up:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    def end(self) -> None:
+        """SIGKILL to everything, for good."""
+        self.kill()
+        for pid in self.leftovers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.leftovers(), STOP_SECONDS_MAX, "the system to end")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the supervisor is."""
+        return self.process is not None and self.process.poll() is None
 
     @property
     def admin_key(self) -> str:

@@ -18,54 +18,81 @@ LOAD_S = 6.0
 KILLS = 3
 
 
+class Books:
+    """One system for all these tests, with a link to click, and everybody who ever clicked on it."""
+
+    def __init__(self, up: Up) -> None:
+        self.up = up
+        self._visitors: list[Visitors] = []
+
+    def visitors(self) -> Visitors:
+        """Those of one test."""
+        self._visitors.append(Visitors(self.up.ports["port"], "ana-1"))
+        return self._visitors[-1]
+
+    def assert_settled(self) -> None:
+        """Every answered click is a row; rows nobody was answered for belong to broken connections."""
+        assert all(visitors.answered for visitors in self._visitors)
+        answered = [click_id for visitors in self._visitors for click_id in visitors.answered]
+        assert len(set(answered)) == len(answered)
+        wait_until(lambda: stored_ids(self.up).issuperset(answered), 60, "every answered click to be stored")
+        unanswered = stored_ids(self.up) - set(answered)
+        assert len(unanswered) <= sum(visitors.broken for visitors in self._visitors)
+        assert_books_are_clean(self.up)
+
+
+@pytest.fixture(scope="module")
+def opened(embedded_system_of_module: Up) -> Books:
+    apply_programme(embedded_system_of_module)
+    return Books(embedded_system_of_module)
+
+
 @pytest.fixture
-def up(embedded_system: Up) -> Up:
-    """A system on engines of its own, with a link to click."""
-    apply_programme(embedded_system)
-    return embedded_system
+def books(opened: Books, embedded_system: Up) -> Books:
+    """The system is whole again, whatever the test before has killed."""
+    assert opened.up is embedded_system
+    return opened
 
 
-def kill_in_mid_load(up: Up, name: str) -> Visitors:
+def kill_in_mid_load(books: Books, name: str) -> Visitors:
     """Visitors click all the time while the process is killed again and again, each time it has come back."""
-    with Visitors(up.ports["port"], "ana-1") as visitors:
+    with books.visitors() as visitors:
         for _ in range(KILLS):
             time.sleep(LOAD_S / KILLS / 2)
-            pid = up.pids[name]
+            pid = pid_of(books.up, name)
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda pid=pid: up.pids.get(name, pid) != pid, 30, f"{name} to be started again")
+            wait_until(lambda pid=pid: pid_of(books.up, name) != pid, 30, f"{name} to be started again")
             time.sleep(LOAD_S / KILLS / 2)
     return visitors
 
 
-def assert_account_is_settled(up: Up, visitors: Visitors) -> None:
-    """Every answered click is a row; rows nobody was answered for belong to broken connections."""
-    assert len(set(visitors.answered)) == len(visitors.answered) > 0
-    wait_until(lambda: stored_ids(up).issuperset(visitors.answered), 60, "every answered click to be stored")
-    unanswered = stored_ids(up) - set(visitors.answered)
-    assert len(unanswered) <= visitors.broken
-    assert_books_are_clean(up)
+def pid_of(up: Up, name: str) -> int:
+    """Its process. PostgreSQL may die once more while the sessions of the one before are still ending."""
+    wait_until(lambda: name in up.pids, 30, f"{name} to run")
+    return up.pids[name]
 
 
 @pytest.mark.parametrize("name", ["flusher", "publisher", "valkey", "postgres"])
-def test_visitors_notice_nothing_when_it_is_killed(up: Up, name: str) -> None:
+def test_visitors_notice_nothing_when_it_is_killed(books: Books, name: str) -> None:
     """The writer, the publisher, Redis, PostgreSQL."""
-    visitors = kill_in_mid_load(up, name)
+    visitors = kill_in_mid_load(books, name)
     assert set(visitors.statuses) == {302}
     assert visitors.broken == 0
-    assert_account_is_settled(up, visitors)
+    books.assert_settled()
 
 
-def test_a_killed_door_worker_costs_only_its_connections(up: Up) -> None:
+def test_a_killed_door_worker_costs_only_its_connections(books: Books) -> None:
     """The visitors it was serving reconnect; what they were answered is kept."""
-    visitors = kill_in_mid_load(up, "door-0")
+    visitors = kill_in_mid_load(books, "door-0")
     assert set(visitors.statuses) == {302}
     assert visitors.broken <= KILLS * 4 * 20
-    assert_account_is_settled(up, visitors)
+    books.assert_settled()
 
 
-def test_everything_is_killed_at_once(up: Up) -> None:
+def test_everything_is_killed_at_once(books: Books) -> None:
     """The supervisor and all it started die together; the next start brings home what was captured."""
-    with Visitors(up.ports["port"], "ana-1") as visitors:
+    up = books.up
+    with books.visitors() as visitors:
         time.sleep(2.0)
         for pid in [up.process.pid if up.process else 0, *up.pids.values()]:
             os.kill(pid, signal.SIGKILL)
@@ -73,4 +100,4 @@ def test_everything_is_killed_at_once(up: Up) -> None:
     assert up.process is not None
     up.process.wait()
     up.start()
-    assert_account_is_settled(up, visitors)
+    books.assert_settled()
