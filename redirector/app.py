@@ -7,7 +7,6 @@ past all routing, because it is what the door exists for.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -38,23 +37,21 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.outcomes = dict.fromkeys(Outcome, 0)
-        self.seconds = [0] * (len(metrics.REDIRECT_BUCKETS) + 1)
-        self.seconds_sum = 0.0
+        self._outcomes = dict.fromkeys(Outcome, 0)
+        self._seconds = metrics.Observed(metrics.REDIRECT_SECONDS)
 
     def add(self, outcome: Outcome, seconds: float) -> None:
         """One answer."""
-        self.outcomes[outcome] += 1
-        self.seconds[bisect_left(metrics.REDIRECT_BUCKETS, seconds)] += 1
-        self.seconds_sum += seconds
+        self._outcomes[outcome] += 1
+        self._seconds.add(seconds)
 
     def export(self) -> None:
         """Bring the metrics up to date and start again from zero."""
-        for outcome, count in self.outcomes.items():
+        for outcome, count in self._outcomes.items():
             if count:
                 metrics.REDIRECTS.labels(outcome.value).inc(count)
-        metrics.observe_many(metrics.REDIRECT_SECONDS, self.seconds, self.seconds_sum)
-        self.__init__()  # type: ignore[misc]
+        self._outcomes = dict.fromkeys(Outcome, 0)
+        self._seconds.export()
 
 
 class DoorApp:

@@ -115,6 +115,8 @@ class Door:
         while True:
             await asyncio.sleep(1.0)
             self.tally.export()
+            self.recorder.export()
+            self.intake.export()
             self.links.count()
 
     async def _keep_snapshot(self) -> None:

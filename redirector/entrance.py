@@ -50,6 +50,11 @@ class Entrance:
         self._links.also_tell = self.room.credentials.forget
         return self.room
 
+    def export(self) -> None:
+        """Bring the metrics up to date."""
+        if self.room is not None:
+            self.room.recorder.export()
+
     async def close(self) -> None:
         """Bring home what is waiting."""
         if self.room is not None:

