@@ -43,6 +43,8 @@ class History:
     def add(self, visitor: Visitor, at_ms: int) -> None:
         """One valid click of that visitor on that link."""
         times = self._times.setdefault(visitor, at_ms)
+        if times is at_ms:
+            return
         if isinstance(times, list):
             insort(times, at_ms)
         elif times != at_ms:
@@ -86,13 +88,13 @@ def set_plain_class(draft: Draft) -> None:
 
 def visitors_of(draft: Draft) -> tuple[Visitor, ...]:
     """Under which names this visitor may be known: cookie, hash of the day, hashes of the days around it."""
-    link_id = draft.event.link_id
-    visitors: tuple[Visitor, ...] = () if draft.cookie_id is None else ((link_id, draft.cookie_id),)
-    if draft.visitor_hash is not None:
-        visitors += ((link_id, draft.visitor_hash),)
-        for other in draft.visitor_neighbours:
-            visitors += ((link_id, other),)
-    return visitors
+    link_id, cookie_id, visitor_hash = draft.event.link_id, draft.cookie_id, draft.visitor_hash
+    if visitor_hash is None:
+        return () if cookie_id is None else ((link_id, cookie_id),)
+    others = [(link_id, other) for other in draft.visitor_neighbours]
+    if cookie_id is None:
+        return ((link_id, visitor_hash), *others)
+    return ((link_id, cookie_id), (link_id, visitor_hash), *others)
 
 
 def judge(drafts: Iterable[Draft], history: History) -> None:
@@ -126,5 +128,6 @@ def _compare(draft: Draft, history: History) -> None:
 def _remember(draft: Draft, history: History) -> None:
     """A later click looks for this one under its cookie and under the hash of its own day."""
     own = (draft.cookie_id is not None) + (draft.visitor_hash is not None)
+    at_ms = draft.at_ms
     for visitor in draft.visitors[:own]:
-        history.add(visitor, draft.at_ms)
+        history.add(visitor, at_ms)

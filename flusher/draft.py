@@ -29,9 +29,8 @@ class Draft:
         "event",
         "is_unique",
         "packed",
-        "parameters",
+        "packed_delta",
         "position",
-        "referrer_host",
         "visitor_hash",
         "visitor_neighbours",
         "visitors",
@@ -47,8 +46,6 @@ class Draft:
         self.agent = UNKNOWN_AGENT
         self.country: str | None = None
         self.address: bytes | None = None
-        self.referrer_host: str | None = None
-        self.parameters: dict[str, str] | None = None
         self.visitor_hash: int | None = None
         self.visitor_neighbours: tuple[int, ...] = ()
         self.visitors: tuple[tuple[int, str | int], ...] = ()
@@ -56,6 +53,7 @@ class Draft:
         self.class_reason: str | None = None
         self.is_unique = False
         self.packed = b""
+        self.packed_delta = b""
 
     def move_to(self, click_id: int) -> None:
         """Give an imported click its final id (of the same millisecond)."""

@@ -1,7 +1,7 @@
 """What a click tells about itself, found out in `STEPS`: read them in order. Pure but for two look-up tables.
 
-Events come in from a batch; drafts go out with agent, class as far as one event decides it, country, address,
-visitor hash, referrer and parameters filled in. The writer calls `enrich` outside its transaction, in slices.
+Events come in from a batch; drafts go out with agent, class as far as one event decides it, country, address and
+visitor hash filled in, and packed. The writer calls `enrich` outside its transaction, in slices.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Literal
 
 from flusher.classes import set_plain_class, visitors_of
 from flusher.draft import Draft
-from flusher.packed import packed_click
-from flusher.texts import host_of, parameters_of
+from flusher.packed import pack_click
 from flusher.visitors import DAY_MS, Secrets, visitor_bytes, visitor_hash
 from schema.agents import read_agent
 from schema.countries import Countries
@@ -90,7 +89,8 @@ def put_visitor(drafts: Drafts, sources: Sources) -> None:
         except ValueError:
             continue
         draft.visitor_hash = visitor_hash(own, visitor)
-        draft.visitor_neighbours = tuple([visitor_hash(other, visitor) for other in others])
+        if others:
+            draft.visitor_neighbours = tuple([visitor_hash(other, visitor) for other in others])
 
 
 def put_names(drafts: Drafts, _sources: Sources) -> None:
@@ -109,26 +109,10 @@ def put_address(drafts: Drafts, sources: Sources) -> None:
             draft.address = stored_address(ip, privacy)
 
 
-def put_referrer(drafts: Drafts, _sources: Sources) -> None:
-    """The host of the page the visitor came from."""
-    for draft in drafts:
-        referrer = draft.event.referrer
-        if referrer:
-            draft.referrer_host = host_of(referrer)
-
-
-def put_parameters(drafts: Drafts, _sources: Sources) -> None:
-    """Sub-ids, source and utm_* of the visitor's query."""
-    for draft in drafts:
-        query = draft.event.query
-        if query:
-            draft.parameters = parameters_of(query)
-
-
 def put_packed(drafts: Drafts, _sources: Sources) -> None:
-    """The row as far as it is known before its transaction."""
+    """Its rows as far as they are known before the transaction, with referrer and parameters read on the way."""
     for draft in drafts:
-        draft.packed = packed_click(draft)
+        pack_click(draft)
 
 
 Step = Callable[[Drafts, Sources], None]
@@ -140,8 +124,6 @@ STEPS: tuple[Step, ...] = (
     put_visitor,
     put_names,
     put_address,
-    put_referrer,
-    put_parameters,
     put_packed,
 )
 """Each takes many drafts at once: calling it for every click would cost a sixth of the whole pipeline."""

@@ -9,11 +9,12 @@ import uuid
 from typing import Any
 
 from flusher.draft import Draft
-from flusher.texts import PARAMETERS
+from flusher.texts import PARAMETERS, host_of, parameters_of
 from schema.events import REFERRER_CHARS_MAX, USER_AGENT_CHARS_MAX, ClickEvent
 from schema.ids import MS_SHIFT
 
 INT_MAX = (1 << 31) - 1
+_STR_OR_NONE = (str, type(None))  # named once: `str | None` is built anew at every use, 0.1 us each
 OLDEST_MS = 946_684_800_000
 """1 January 2000: no imported click is older."""
 AHEAD_MS_MAX = 24 * 3_600_000
@@ -41,7 +42,7 @@ def fault_of(event: ClickEvent, now_ms: int) -> str | None:
         return "bad_number"
     if not 0 <= (event.campaign_version_id or 0) <= INT_MAX:
         return "bad_number"
-    if not isinstance(event.ip, str | None):
+    if not isinstance(event.ip, _STR_OR_NONE):
         return "bad_text"
     if event.import_key is not None and not is_import_key(event.import_key):
         return "bad_import_key"
@@ -65,7 +66,8 @@ def clean(text: str, chars_max: int) -> str | None:
 
 def row_of(draft: Draft) -> tuple[Any, ...]:
     """The values of `COLUMNS`. `clicked_at` stays in milliseconds: the connection's codec takes it from there."""
-    event, agent, parameters = draft.event, draft.agent, draft.parameters or {}
+    event, agent = draft.event, draft.agent
+    parameters = parameters_of(event.query) or {}
     return (
         draft.click_id,
         draft.at_ms,
@@ -81,7 +83,7 @@ def row_of(draft: Draft) -> tuple[Any, ...]:
         agent.browser,
         agent.os,
         clean(event.referrer, REFERRER_CHARS_MAX),
-        draft.referrer_host,
+        host_of(event.referrer),
         *map(parameters.get, PARAMETERS),
         draft.click_class,
         draft.class_reason,

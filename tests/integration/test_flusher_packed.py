@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import pytest
 from flusher_bed import CHROME, COOKIES, click
 
 from flusher.classes import History, judge
 from flusher.draft import Draft
 from flusher.enrich import Sources, enrich
-from flusher.packed import copy_chunks, packed_clicks
+from flusher.packed import DELTA_COLUMNS, copy_chunks, packed_clicks, packed_deltas
+from flusher.rollups import delta_of
 from flusher.rows import COLUMNS, row_of
 from flusher.store import set_codecs
 from schema.countries import Countries
@@ -52,26 +56,36 @@ def drafts(folder: Path, ip_privacy: str) -> list[Draft]:
     return made
 
 
-async def stored_both_ways(settings: Settings, made: list[Draft]) -> list[list[asyncpg.Record]]:
+Pack = Callable[[Sequence[Draft]], bytes]
+Way = tuple[str, tuple[str, ...], Pack, Callable[[Draft], tuple[Any, ...]]]
+CLICKS: Way = ("clicks", COLUMNS, packed_clicks, row_of)
+DELTAS: Way = ("click_deltas", DELTA_COLUMNS, packed_deltas, delta_of)
+
+
+async def stored_both_ways(settings: Settings, made: list[Draft], way: Way) -> list[list[asyncpg.Record]]:
+    table, columns, pack, values = way
     connection = await asyncpg.connect(str(settings.database_url))
     await set_codecs(connection)
     found = []
     for is_packed in (True, False):
-        await connection.execute("CREATE TEMPORARY TABLE copied (LIKE clicks INCLUDING DEFAULTS)")
+        await connection.execute(
+            f"CREATE TEMPORARY TABLE copied (LIKE {table} INCLUDING DEFAULTS, place serial)"
+        )
         if is_packed:
-            rows = copy_chunks(made, packed_clicks)
-            await connection.copy_to_table("copied", source=rows, columns=COLUMNS, format="binary")
+            rows = copy_chunks(made, pack)
+            await connection.copy_to_table("copied", source=rows, columns=columns, format="binary")
         else:
-            await connection.copy_records_to_table("copied", records=map(row_of, made), columns=COLUMNS)
-        found.append(await connection.fetch("SELECT * FROM copied ORDER BY click_id"))
+            await connection.copy_records_to_table("copied", records=map(values, made), columns=columns)
+        found.append(await connection.fetch("SELECT * FROM copied ORDER BY place"))
         await connection.execute("DROP TABLE copied")
     await connection.close()
     return found
 
 
-def test_packed_rows_are_the_rows(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [CLICKS, DELTAS], ids=["clicks", "deltas"])
+def test_packed_rows_are_the_rows(settings: Settings, tmp_path: Path, way: Way) -> None:
     for ip_privacy in ("truncate", "full", "none"):
         made = drafts(tmp_path, ip_privacy)
-        packed, encoded = asyncio.run(stored_both_ways(settings, made))
+        packed, encoded = asyncio.run(stored_both_ways(settings, made, way))
         assert len(packed) == len(made)
         assert packed == encoded

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusher.draft import Draft
-from flusher.enrich import STEPS, Drafts, Sources, enrich, host_of, parameters_of, stored_address
+from flusher.enrich import STEPS, Drafts, Sources, enrich, stored_address
 from flusher.rows import AHEAD_MS_MAX, COLUMNS, OLDEST_MS, fault_of, row_of
+from flusher.texts import host_of, parameters_of
 from flusher.visitors import DAY_MS, visitor_bytes, visitor_hash
 from schema.countries import Countries
 from schema.events import ClickEvent
