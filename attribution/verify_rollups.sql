@@ -120,9 +120,17 @@ WITH entries AS (
     ) AS both_sides
     WHERE conversion_event_id NOT IN (SELECT conversion_event_id FROM sale_marks)
     GROUP BY 1, 2, 3
+), alike AS (
+    SELECT partner_link_id, partner_id, campaign_id, vendor_id, currency,
+           date_trunc('hour', occurred_at, 'UTC') AS hour_at, country_code, device_type, browser, os, referrer_host,
+           utm_source, utm_medium, utm_campaign, utm_content, utm_term, sum(conversions) AS conversions,
+           sum(revenue) AS revenue, sum(paid) AS paid, sum(first_click) AS first_click, sum(last_click) AS last_click,
+           sum(linear) AS linear, sum(time_decay) AS time_decay, sum(position_based) AS position_based
+    FROM sale_entries
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
 ), scoped AS MATERIALIZED (
     SELECT s.scope, s.scope_id, e.*
-    FROM sale_entries e
+    FROM alike e
     CROSS JOIN LATERAL (VALUES ('link', partner_link_id), ('partner', partner_id), ('campaign', campaign_id),
                                ('vendor', vendor_id), ('all', 0)) AS s (scope, scope_id)
     WHERE s.scope_id IS NOT NULL
@@ -135,7 +143,7 @@ WITH entries AS (
                time_decay, position_based
         FROM sale_hours
         UNION ALL
-        SELECT scope, scope_id, date_trunc('hour', occurred_at, 'UTC'), currency, -conversions, -revenue, -paid,
+        SELECT scope, scope_id, hour_at, currency, -conversions, -revenue, -paid,
                -first_click, -last_click, -linear, -time_decay, -position_based
         FROM scoped
     ) AS both_sides
@@ -149,7 +157,7 @@ WITH entries AS (
                linear, time_decay, position_based
         FROM sale_days
         UNION ALL
-        SELECT scope, scope_id, d.dimension, (occurred_at AT TIME ZONE 'UTC')::date, coalesce(d.value, '') COLLATE "C",
+        SELECT scope, scope_id, d.dimension, (hour_at AT TIME ZONE 'UTC')::date, coalesce(d.value, '') COLLATE "C",
                currency, -conversions, -revenue, -paid, -first_click, -last_click, -linear, -time_decay, -position_based
         FROM scoped
         CROSS JOIN LATERAL (VALUES
