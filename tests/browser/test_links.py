@@ -46,7 +46,7 @@ def test_a_link_is_made_clicked_and_its_number_rises_within_two_seconds(desk: De
     desk.settled()
     wait_until(lambda: desk.click_through("fresh/ü", last=1) == 302, 10, "the door to know the link")
     expect(desk.page.locator('[data-metric="clicks"] .tile-value')).not_to_have_text("0")
-    assert min(_seconds_until_seen(desk, number) for number in range(2, 2 + TRIES)) < RISE_S_MAX
+    assert any(_seconds_until_seen(desk, number) < RISE_S_MAX for number in range(2, 2 + TRIES))
     expect(desk.page.locator(".feed-entry").first).to_contain_text("United Kingdom")
 
 

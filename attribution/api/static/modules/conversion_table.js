@@ -4,7 +4,6 @@ import { elsewhere } from "./address.js";
 import { commissionText, standingBadges } from "./conversions.js";
 import { modelText } from "./credit_models.js";
 import { el } from "./element.js";
-import { valueText } from "./filter_bar.js";
 import { dateTimeText } from "./moments.js";
 import { moneyText } from "./numbers.js";
 
@@ -49,8 +48,11 @@ function row(view, period, names, conversion, boxOf) {
 
 function partner(view, { partner_id: id, code }, names) {
   if (id === null || id === undefined) return el("span", { class: "is-muted" }, "–");
+  const name = names.partner.get(String(id));
   return [
-    el("a", { href: elsewhere(view, "partners", String(id)) }, valueText("partner", id, names)),
+    name === undefined
+      ? el("span", { class: "is-muted" }, "Another partner")
+      : el("a", { href: elsewhere(view, "partners", String(id)) }, name),
     code && el("span", { class: "link-label" }, code),
   ];
 }

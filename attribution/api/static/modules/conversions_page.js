@@ -32,8 +32,8 @@ export function conversionsPage(view, period, signal) {
     {},
     pageHead(view, period, "Conversions"),
     el("div", { class: "list-tools" }, statusSwitch(view), chips),
+    bar, // before the rows, so that it is one step back from the box that ticks them all
     place,
-    bar,
   );
   const ask = (cursor) => get("/v1/conversions", { ...askedOf(view, period), limit: PAGE, cursor }, signal);
   const chosen = selection((conversions) => showChoice(conversions));
@@ -70,6 +70,7 @@ export function conversionsPage(view, period, signal) {
 
   function showChoice(conversions) {
     bar.hidden = conversions.length === 0;
+    node.classList.toggle("has-choice", !bar.hidden);
     const sums = sumsOf(conversions.map((one) => [commissionOf(one), one.currency]));
     const decided = new Map(conversions.map((one) => [one.conversion_id, one]));
     swap(

@@ -1,6 +1,7 @@
 // A report of everything or of one link, campaign or partner: tiles, chart, live feed and breakdowns, kept up to date
 // while clicks come in. The overview and each of their pages are this and little else.
 
+import { elsewhere } from "./address.js";
 import { breakdownCard, cardsOf } from "./breakdown.js";
 import { timeChart } from "./chart.js";
 import { el, swap } from "./element.js";
@@ -10,7 +11,7 @@ import { METRICS, currenciesOf } from "./metrics.js";
 import { previousOf } from "./period.js";
 import { watchClicks } from "./pulse.js";
 import { fetchNames } from "./programme.js";
-import { failed, loading } from "./states.js";
+import { empty, failed, loading } from "./states.js";
 import { fetchStats } from "./stats.js";
 import { subjectOf, subjectQuery } from "./subject.js";
 import { tiles } from "./tiles.js";
@@ -30,10 +31,12 @@ export function report(view, period, signal, more = []) {
   const feed = liveFeed(view, period);
   const cards = cardsOf(subject).map((card) => breakdownCard(view, card, () => refresh()));
   const trouble = el("div", {});
+  const welcome = el("div", {});
   const followers = [...more, ...cards];
   const parts = [
     filters,
     trouble,
+    welcome,
     headline,
     el("div", { class: "report-middle" }, chart.node, feed.node),
     ...more.map((card) => card.node),
@@ -92,6 +95,7 @@ export function report(view, period, signal, more = []) {
     onProblem: feed.fail,
     onClicks: (body) => {
       feed.show(body);
+      welcome.replaceChildren(...(subject === null && !body.clicks.length ? [firstSteps(view)] : []));
       if (period.endMs > Date.now()) refresh();
     },
   });
@@ -103,6 +107,13 @@ function clicksQuery(view) {
   const isOfMany = subjectOf(view) !== null && subjectOf(view) !== "link";
   const start = isOfMany ? new Date(Date.now() - DAY_MS).toISOString() : null;
   return { limit: CLICKS_ASKED, start, ...subjectQuery(view) };
+}
+
+/** For who has not had a single click yet. */
+function firstSteps(view) {
+  const links = el("a", { class: "button is-strong", href: elsewhere(view, "links") }, "To the links");
+  const hint = "Make a link and follow it: its click is here within two seconds.";
+  return el("section", { class: "card", "aria-label": "First steps" }, empty("Nothing was clicked yet", hint, links));
 }
 
 function freshnessText({ as_of: asOf, lag_seconds: lag }) {

@@ -13,6 +13,7 @@ export function tiles(view, stats, before, currencies, metric) {
 
 function tile(view, stats, before, currencies, metric, isDrawn) {
   const { label, isMoney } = METRICS[metric];
+  const value = metricText(stats.totals, metric, currencies[0]);
   const course = overSteps(stats.series).map((step) => sizeIn(step, metric, currencies[0]));
   return el(
     "a",
@@ -24,7 +25,7 @@ function tile(view, stats, before, currencies, metric, isDrawn) {
       "data-metric": metric,
     },
     el("span", { class: "tile-label" }, label),
-    el("span", { class: "tile-value" }, metricText(stats.totals, metric, currencies[0])),
+    el("span", { class: "tile-value", title: value }, value),
     el(
       "span",
       { class: "tile-notes" },
