@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import signal
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -37,6 +39,7 @@ def main() -> None:
     given = vars(parser().parse_args())
     asked = given.pop("bench")
     console = Console(highlight=False, width=CHARS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything that was started is stopped
     for fault in install():
         console.print(f"skipped: {fault}")
     for name in [asked] if asked else BENCHES:
@@ -56,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_command(commands: Any, name: str, module: ModuleType) -> None:
-    """A command with an option for every number `run` takes."""
+    """A command with an option for every number and text `run` takes."""
     about = inspect.getdoc(module) or ""
     command = commands.add_parser(
         name, help=about.partition(":")[0].split(".")[0].replace("\n", " "), description=about
@@ -68,10 +71,10 @@ def add_command(commands: Any, name: str, module: ModuleType) -> None:
 
 
 def _reader(default: object) -> Callable[[str], object] | None:
-    """How an option's text becomes a value like its default: a number, or numbers between commas."""
+    """How an option's text becomes a value like its default: a text, a number, or numbers between commas."""
     if isinstance(default, tuple):
         return lambda text: tuple(int(number) for number in text.split(","))
-    return type(default) if isinstance(default, int | float) else None
+    return type(default) if isinstance(default, int | float | str) else None
 
 
 def show(console: Console, result: dict[str, Any]) -> None:

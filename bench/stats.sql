@@ -95,3 +95,12 @@ GROUP BY 1, 2 ORDER BY 1;
 -- name: empty
 -- For the rounds that measure what counting costs the writer.
 TRUNCATE click_deltas, rollup_hours, rollup_days, rollup_weeks, closed_weeks;
+
+-- name: api_backends
+SELECT pid FROM pg_stat_activity WHERE application_name = 'clickledger-api';
+
+-- name: make_writer_database
+CREATE DATABASE clickledger_bench_writer;
+
+-- name: drop_writer_database
+DROP DATABASE IF EXISTS clickledger_bench_writer WITH (FORCE);
