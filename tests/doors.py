@@ -22,6 +22,8 @@ from schema.links import PublishedLink, encode_link
 
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 SHARDS = 2
+PATIENT_MS = "10000"
+"""A capture budget for tests that look into the streams: on a slow machine a Redis that is well must not count as away."""
 
 
 class Reply(NamedTuple):

@@ -1,9 +1,14 @@
-"""What tests of the writer share: events, a way to append and drain them, and a look into the tables."""
+"""What tests of the writer share: events, a way to append and drain them, a writer to kill, and a look into the tables."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -18,6 +23,7 @@ from schema.settings import Settings
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 MINTER = ClickIdMinter(1)
 COOKIES = CookieIdMinter()
+_RUN = "from flusher.writer import run_flusher; from schema.settings import load_settings; run_flusher(load_settings())"
 _numbers = itertools.count(1)
 
 
@@ -78,6 +84,23 @@ def drain(settings: Settings, *, seconds_max: float = 30.0) -> None:
         await writer
 
     asyncio.run(run())
+
+
+@contextmanager
+def flusher(settings: Settings, redis_url: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A writer process; killed at the end if it still runs."""
+    environment = {
+        **os.environ,
+        "CLICKLEDGER_DATABASE_URL": str(settings.database_url),
+        "CLICKLEDGER_REDIS_URL": redis_url or str(settings.redis_url),
+        "CLICKLEDGER_DATA_DIR": str(settings.data_dir),
+    }
+    process = subprocess.Popen([sys.executable, "-c", _RUN], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=10)
 
 
 def store(settings: Settings, *events: ClickEvent, shard: int = 0) -> None:

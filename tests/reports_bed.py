@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import http.client
+import time
 from typing import Any
 
 import orjson
@@ -48,6 +49,16 @@ def put(client: redis.Redis, name: str, value: Any) -> None:
     """A value, then its announcement."""
     client.set(name, orjson.dumps(value))
     client.xadd(keys.LINK_CHANGES, {"c": keys.NO_CODE + name})
+
+
+def settle(door: Door) -> None:
+    """Until the door has read every change announced so far: it reads them in order, so those of a link tell."""
+    for place in ("https://shop.example/before", "https://shop.example/after"):
+        door.publish("settling", place)
+        deadline = time.monotonic() + 30
+        while not door.get("/settling").location.startswith(place):
+            assert time.monotonic() < deadline, "the door does not read changes"
+            time.sleep(0.005)
 
 
 def post(door: Door, path: str, body: Any, key: str | None = KEY, **headers: str) -> Reply:

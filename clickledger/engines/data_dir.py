@@ -61,7 +61,7 @@ class DataDir:
             raise StartError(f"{self.path} was made by a newer clickledger: use that one.")
         password = str(known.get("password") or secrets.token_urlsafe(24))
         postgres = Postgres(self.path, free_port(known.get("postgres_port")), password, is_durable=is_durable)
-        valkey = Valkey(self.path, free_port(known.get("valkey_port")), password)
+        valkey = Valkey(self.path, free_port(known.get("valkey_port")), password, is_durable=is_durable)
         # written before the first start: a kill between initdb and the file would lose the password
         self.write({"password": password, "postgres_port": postgres.port, "valkey_port": valkey.port})
         return postgres, valkey

@@ -24,18 +24,22 @@ STOP_SECONDS_MAX = 20.0
 
 
 class Engine(ABC):
-    """One embedded engine in `data_dir`, on loopback `port`."""
+    """One embedded engine in `data_dir`, on loopback `port`.
+
+    `is_durable=False` skips every sync: for tests, whose data may be lost.
+    """
 
     name: str
     setting: str
     """The variable that names a server to use instead."""
     stop_signal: signal.Signals
 
-    def __init__(self, data_dir: Path, port: int, password: str) -> None:
+    def __init__(self, data_dir: Path, port: int, password: str, *, is_durable: bool = True) -> None:
         self.home = data_dir / self.name
         self.log = data_dir / "logs" / f"{self.name}.log"
         self.port = port
         self.password = password
+        self.is_durable = is_durable
 
     @abstractmethod
     def prepare(self) -> None:

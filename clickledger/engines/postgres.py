@@ -40,15 +40,11 @@ _SETTINGS = {
 
 
 class Postgres(Engine):
-    """`is_durable=False` skips every sync: for tests, whose data may be lost."""
+    """Its data directory holds data only: settings are on the command line."""
 
     name = "postgres"
     setting = "CLICKLEDGER_DATABASE_URL"
     stop_signal = signal.SIGINT  # fast shutdown: ends sessions, writes a checkpoint
-
-    def __init__(self, data_dir: Path, port: int, password: str, *, is_durable: bool = True) -> None:
-        super().__init__(data_dir, port, password)
-        self.is_durable = is_durable
 
     @property
     def url(self) -> str:

@@ -52,7 +52,10 @@ class Valkey(Engine):
     def launch(self) -> subprocess.Popen[bytes]:
         """Run it, and sync its append-only file each second as long as it lives."""
         process = super().launch()
-        threading.Thread(target=self._keep_synced, args=(process,), name="valkey-sync", daemon=True).start()
+        if self.is_durable:
+            threading.Thread(
+                target=self._keep_synced, args=(process,), name="valkey-sync", daemon=True
+            ).start()
         return process
 
     def _keep_synced(self, process: subprocess.Popen[bytes]) -> None:

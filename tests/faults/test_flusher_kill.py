@@ -6,7 +6,6 @@ its acknowledgement holds it between COMMIT and XACK.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,36 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from flusher_bed import append, click, connect, drain, entries, rows, store, value
+from flusher_bed import append, click, connect, drain, entries, flusher, rows, store, value
 
 from schema import keys
 from schema.settings import Settings
 
-RUN = "from flusher.writer import run_flusher; from schema.settings import load_settings; run_flusher(load_settings())"
 
-
-@contextmanager
-def flusher(settings: Settings, redis_url: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A writer process; killed at the end if it still runs."""
-    environment = {
-        **os.environ,
-        "CLICKLEDGER_DATABASE_URL": str(settings.database_url),
-        "CLICKLEDGER_REDIS_URL": redis_url or str(settings.redis_url),
-        "CLICKLEDGER_DATA_DIR": str(settings.data_dir),
-    }
-    process = subprocess.Popen([sys.executable, "-c", RUN], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(timeout=10)
-
-
-def until(is_so: Callable[[], object], seconds: float = 30.0) -> None:
+def until(is_so: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "waited in vain"

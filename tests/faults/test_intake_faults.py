@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +10,21 @@ from typing import Any
 
 import pytest
 
-from flusher.writer import write
+from schema import keys
 from schema.settings import Settings
-from tests.doors import Door, running_door
-from tests.flusher_bed import rows, value
+from tests.doors import SHARDS, Door, running_door
+from tests.flusher_bed import flusher, rows, value
 from tests.lone_redis import LoneRedis, lone_redis
-from tests.reports_bed import append_reports, drain_reports, json_of, post, publish_vendor, reports, sale
+from tests.reports_bed import (
+    append_reports,
+    drain_reports,
+    json_of,
+    post,
+    publish_vendor,
+    reports,
+    sale,
+    settle,
+)
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ class Shop:
 def open_shop(door: Door) -> None:
     """Publish the vendor, and wait until the door holds key and vendor with every change read."""
     publish_vendor(door.redis)
-    time.sleep(0.1)
+    settle(door)
     assert post(door, "/-/conversions", sale("opening")).status == 202
 
 
@@ -142,10 +150,19 @@ def test_postgresql_away_and_the_writer_killed(settings: Settings, tmp_path: Pat
     with running_door(str(settings.redis_url), tmp_path / "door") as door:
         open_shop(door)
         with Shop(door) as shop:
-            asyncio.run(_write_for(away, 0.5))
+            with flusher(away):
+                wait_until(lambda: door.redis.exists(keys.conversion_lease(0)), 30)
+                time.sleep(0.5)
             for _ in range(3):
-                asyncio.run(_write_for(settings, 0.4))
+                let_leases_end(door)
+                stored = value(settings, "SELECT count(*) FROM conversion_events")
+                with flusher(settings):
+                    wait_until(
+                        lambda: value(settings, "SELECT count(*) FROM conversion_events") > stored,  # noqa: B023
+                        30,
+                    )
         assert shop.statuses == {202}
+        let_leases_end(door)
     drain_reports(settings)
     found = rows(settings, "SELECT conversion_id::text FROM conversion_events")
     assert {row["conversion_id"] for row in found} >= set(shop.accepted)
@@ -154,16 +171,10 @@ def test_postgresql_away_and_the_writer_killed(settings: Settings, tmp_path: Pat
     assert value(settings, "SELECT count(*) FROM dead_letters") == 0
 
 
-async def _write_for(settings: Settings, seconds: float) -> None:
-    """A writer that is cut off in the middle of whatever it does; its lease is gone at once."""
-    writer = asyncio.create_task(write(settings, asyncio.Event()))
-    await asyncio.sleep(seconds)
-    while not writer.done():
-        # each of its tasks, again and again: a cancellation that meets a reply on its way can be lost
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await asyncio.sleep(0.05)
-    await asyncio.gather(writer, return_exceptions=True)
+def let_leases_end(door: Door) -> None:
+    """As if the five seconds were over for which a killed writer leaves them."""
+    for shard in range(SHARDS):
+        door.redis.delete(keys.lease(shard), keys.conversion_lease(shard))
 
 
 def test_a_commit_whose_answer_was_lost(settings: Settings) -> None:

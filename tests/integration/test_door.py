@@ -27,7 +27,7 @@ from schema.events import (
     REFERRER_CHARS_MAX,
     USER_AGENT_CHARS_MAX,
 )
-from tests.doors import BROWSER, Door, running_door
+from tests.doors import BROWSER, PATIENT_MS, Door, running_door
 
 DAY_S = 86_400
 HOUR_MS = 3_600_000
@@ -48,6 +48,7 @@ def module_door(
         fallback_url="",
         allowed_schemes="http,https,shopapp",
         front_end=request.param,
+        capture_budget_ms=PATIENT_MS,
     ) as door:
         yield door
 
@@ -506,11 +507,11 @@ def test_app_schemes_by_setting(door: Door) -> None:
 
 def test_a_graceful_stop_exits_zero(redis_url: str, tmp_path: Path) -> None:
     """In-flight requests are answered; the worker number's reserved time is given back."""
-    with running_door(redis_url, tmp_path) as door:
+    with running_door(redis_url, tmp_path, capture_budget_ms=PATIENT_MS) as door:
         door.publish("bye")
         assert door.get("/bye").status == 302
         assert door.stop() == 0
-    with running_door(redis_url, tmp_path) as door:
+    with running_door(redis_url, tmp_path, capture_budget_ms=PATIENT_MS) as door:
         assert door.get("/bye").status == 302
         first, second = door.clicks()
         assert (first.click_id >> 11) & 1023 == (second.click_id >> 11) & 1023
@@ -525,7 +526,8 @@ def test_case_insensitive_codes(redis_url: str, tmp_path: Path) -> None:
 
 def test_untrusted_peers_cannot_forge_their_address(redis_url: str, tmp_path: Path) -> None:
     """The default trusts nobody; the landing page and cookie names are settings."""
-    with running_door(redis_url, tmp_path, cookie_name="cid", landing_url="https://brand.example/") as door:
+    settings = {"cookie_name": "cid", "landing_url": "https://brand.example/"}
+    with running_door(redis_url, tmp_path, capture_budget_ms=PATIENT_MS, **settings) as door:
         door.publish("forged")
         reply = door.get("/forged", X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="https")
         assert [click.ip for click in door.clicks()] == ["127.0.0.1"]

@@ -18,7 +18,7 @@ import pytest
 from redirector.intake.answers import PIXEL
 from schema import keys
 from schema.conversions import conversion_id_of
-from tests.doors import Door, running_door
+from tests.doors import PATIENT_MS, Door, running_door
 from tests.reports_bed import (
     KEY,
     fields_named,
@@ -29,6 +29,7 @@ from tests.reports_bed import (
     put,
     reports,
     sale,
+    settle,
     signed,
 )
 
@@ -38,7 +39,9 @@ COOKIE_ID = "0193b3a0-7c00-7abc-8def-0123456789ab"
 
 @pytest.fixture(scope="module")
 def shared_door(engines: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with running_door(engines.redis_url, tmp_path_factory.mktemp("door")) as running:
+    with running_door(
+        engines.redis_url, tmp_path_factory.mktemp("door"), capture_budget_ms=PATIENT_MS
+    ) as running:
         yield running
 
 
@@ -49,11 +52,6 @@ def door(shared_door: Door, redis_url: str) -> Door:
     publish_vendor(shared_door.redis)
     settle(shared_door)
     return shared_door
-
-
-def settle(door: Door) -> None:
-    """Until the door has read the change stream to its end: what changed after is announced after."""
-    time.sleep(0.05)
 
 
 def later(**step: int) -> str:
@@ -445,7 +443,7 @@ class TestIdempotency:
 
     def test_a_retry_without_transaction_id_over_a_restart(self, redis_url: str, tmp_path: Path) -> None:
         body = {"amount": "5.00", "currency": "USD", "click_id": CLICK_ID}
-        with running_door(redis_url, tmp_path) as door:
+        with running_door(redis_url, tmp_path, capture_budget_ms=PATIENT_MS) as door:
             publish_vendor(door.redis)
             first = json_of(post(door, "/-/conversions", body, Idempotency_Key="once"))
             assert door.stop() == 0
@@ -493,7 +491,7 @@ class TestWaiting:
 
 def test_both_front_ends_answer_a_postback_with_the_same_bytes(door: Door, tmp_path: Path) -> None:
     request = f"GET /-/pb?key={KEY}&txn=F-1&amount=1.00&currency=USD HTTP/1.1\r\nHost: x\r\n".encode()
-    with running_door(door.redis_url, tmp_path, front_end="asgi") as other:
+    with running_door(door.redis_url, tmp_path, front_end="asgi", capture_budget_ms=PATIENT_MS) as other:
         for end in (b"\r\n", b"Connection: close\r\n\r\n"):
             for one in (door, other):
                 one.raw(request + b"Connection: close\r\n\r\n")  # so that the key is held

@@ -18,7 +18,7 @@ from attribution.keys import create_key, revoke_key
 from flusher.writer import write
 from redirector.publisher import Publisher
 from schema.settings import Settings
-from tests.doors import Door, running_door
+from tests.doors import PATIENT_MS, Door, running_door
 from tests.flusher_bed import rows, value
 from tests.reports_bed import json_of, post, sale, signed
 
@@ -82,7 +82,9 @@ def shop(settings: Settings) -> Iterator[Shop]:
     )
     key = ask(settings, lambda connection: create_key(connection, "vendor", 1))
     with (
-        running_door(str(settings.redis_url), settings.data_dir / "door") as door,
+        running_door(
+            str(settings.redis_url), settings.data_dir / "door", capture_budget_ms=PATIENT_MS
+        ) as door,
         beside(lambda stop: Publisher(settings, stop).run()),
         beside(lambda stop: write(settings, stop)),
     ):
