@@ -70,6 +70,7 @@ def test_axe_finds_nothing_serious_on_any_page(stranger: Desk) -> None:
 
 def test_axe_finds_nothing_serious_in_panels_and_dialogs(desk: Desk) -> None:
     page = desk.page
+    desk.open("overview")
     page.locator('[data-key="period"]').click()
     found = findings(desk, "the period panel")
     desk.open("links")
@@ -152,6 +153,7 @@ def _tab_to(desk: Desk, selector: str) -> None:
 
 
 def test_the_colour_scheme_can_be_chosen_and_is_remembered(desk: Desk) -> None:
+    desk.open("overview")
     ground = "getComputedStyle(document.documentElement).getPropertyValue('--ground').trim()"
     assert desk.page.evaluate(ground) == "#f5f6f8"
     for _ in range(2):
@@ -165,4 +167,5 @@ def test_the_colour_scheme_can_be_chosen_and_is_remembered(desk: Desk) -> None:
 def test_nothing_moves_for_who_asked_for_less_motion(stranger: Desk) -> None:
     stranger.page.emulate_media(reduced_motion="reduce")
     stranger.enter()
+    stranger.open("overview")
     assert stranger.page.evaluate("document.getAnimations().length") == 0

@@ -62,6 +62,7 @@ def test_the_first_view_is_light_and_asks_nobody_else(up: Up, chromium: Browser)
 
 
 def test_a_second_visit_asks_for_no_script_again(desk: Desk) -> None:
+    desk.open("overview")
     requests: list[Request] = []
     desk.page.on("request", lambda request: requests.append(request))
     desk.page.reload()
