@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from attribution.api.attribution_bodies import ATTRIBUTION, JOURNEY, MARKOV, SHAPLEY
+from attribution.api.known_parameters import known_parameters
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.faults import Fault, Forbidden, Refused
 from attribution.journey_view import view_journey
@@ -17,7 +18,7 @@ from attribution.models import REPORTED
 from attribution.period_reports import Asked, By, credit_report, markov_report, shapley_report
 from attribution.periods import period_of
 
-router = APIRouter(tags=["attribution"])
+router = APIRouter(tags=["attribution"], dependencies=[Depends(known_parameters)])
 
 Moment = Annotated[str | None, Query(max_length=40, description="Date or RFC 3339 time.")]
 Campaign = Annotated[int | None, Query(ge=1, le=INT_MAX, description="Only this campaign.")]

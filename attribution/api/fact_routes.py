@@ -7,11 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 
 from attribution.api.exports import Listing, stream
 from attribution.api.fact_bodies import FRESH, ClickRow, ConversionRow
 from attribution.api.formats import CSV, JSON, NDJSON, wanted_format
+from attribution.api.known_parameters import known_parameters
 from attribution.api.list_bodies import page
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.link_fields import INT_MAX, MOMENT_MAX, MOMENT_MIN
@@ -22,7 +23,7 @@ from attribution.stats_figures import decimal_text
 from schema.money import amount_text
 from schema.queries import load_queries
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(known_parameters)])
 SQL = load_queries("attribution", "facts.sql")
 
 ID_MAX = 2**63 - 1

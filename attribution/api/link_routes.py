@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from attribution.api.code_paths import link_path
+from attribution.api.known_parameters import known_parameters
 from attribution.api.tenancy import Asking
 from attribution.link_bulk import ITEMS_MAX, create_links
 from attribution.link_etags import etag_of, is_matched
@@ -147,7 +148,7 @@ def search_asked(
     return LinkSearch(q, campaign, partner, campaign_partner_id, status, order)
 
 
-@router.get("/v1/links", responses={200: {"model": LinkPage}})
+@router.get("/v1/links", responses={200: {"model": LinkPage}}, dependencies=[Depends(known_parameters)])
 async def get_links(
     asking: Asking,
     search: Annotated[LinkSearch, Depends(search_asked)],

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from attribution.api.code_paths import BelowCode
 from attribution.api.fact_bodies import ReconciliationBody
+from attribution.api.known_parameters import known_parameters
 from attribution.api.stats_filters import Filters
 from attribution.api.tenancy import Asking, Tenancy
 from attribution.faults import Fault, NotFound, Refused
@@ -26,8 +27,8 @@ from attribution.stats_scope import Subject
 from schema.queries import load_queries
 
 SQL = load_queries("attribution", "lists.sql")
-router = APIRouter(tags=["stats"])
-link_router = APIRouter(tags=["stats"], route_class=BelowCode)
+router = APIRouter(tags=["stats"], dependencies=[Depends(known_parameters)])
+link_router = APIRouter(tags=["stats"], route_class=BelowCode, dependencies=[Depends(known_parameters)])
 
 Moment = Annotated[str | None, Query(max_length=40, description="Date or RFC 3339 time.")]
 Id = Annotated[int, Path(ge=1, le=INT_MAX)]

@@ -131,6 +131,20 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(settings: Settings)
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/stats", "/v1/links/k/stats", "/v1/clicks", "/v1/conversions", "/v1/links", "/v1/attribution"],
+)
+def test_a_filter_nobody_knows_is_not_answered_with_everything(play: Play, path: str) -> None:  # noqa: F811
+    async def scenario(world: World) -> None:
+        await world.admin.post("/v1/links", json=PLAIN | {"code": "k"})
+        assert (await world.admin.get(path)).status_code == 200
+        assert set(errors(await world.admin.get(f"{path}?contry=GB&limti=1"))) == {"contry", "limti"}
+        assert (await world.nobody.get(f"{path}?contry=GB")).status_code == 401
+
+    play(scenario)
+
+
 def test_buckets_refill_evenly_and_are_bounded() -> None:
     now = [0.0]
     buckets = Buckets(60, clock=lambda: now[0])
