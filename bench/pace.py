@@ -73,8 +73,28 @@ def _content_length(head: bytes) -> int:
     return int(rest.partition(b"\r")[0]) if found else 0
 
 
+class Schedule:
+    """When requests are due: `rate` a second for so long, or without a rate whenever a connection is free."""
+
+    def __init__(self, rate: float | None, seconds: float) -> None:
+        self.started = time.perf_counter()
+        self.ends = self.started + seconds
+        self.wanted = round(rate * seconds) if rate else sys.maxsize
+        self._rate = rate
+
+    def count(self, now: float) -> int:
+        """Requests due by now."""
+        if self._rate is None:
+            return sys.maxsize if now < self.ends else 0
+        return min(self.wanted, int((now - self.started) * self._rate) + 1)
+
+    def moment(self, number: int, now: float) -> float:
+        """When that request is due."""
+        return now if self._rate is None else self.started + number / self._rate
+
+
 class Pace:
-    """One run of load. `request` makes the bytes of the next request, `answer` is the status line wished for."""
+    """One run of load. `request` makes the bytes of the next request, `answer` is the status wished for."""
 
     def __init__(self, url: str, connections: int, request: Callable[[], bytes], answer: int) -> None:
         parts = urlsplit(url)
@@ -83,47 +103,52 @@ class Pace:
         self._answer = f"HTTP/1.1 {answer}".encode()
         self._epoll = select.epoll()
         self._busy: dict[int, Connection] = {}
-        self._idle = [self._connect() for _ in range(connections)]
+        self._idle: dict[int, Connection] = {}
+        """In the order in which they became idle: all take their turn, so none is closed for being idle."""
+        for _ in range(connections):
+            self._connect()
         self._latencies = array("d")
         self._sent = self._failed = self._late = 0
+        self._was_free = True
+        """Whether a connection was free ever since the last request: only then is lateness our own."""
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> None:
         connection = Connection(self._address)
         self._epoll.register(connection.socket.fileno(), select.EPOLLIN)
-        return connection
+        self._idle[connection.socket.fileno()] = connection
 
-    def run(self, rate: float | None, seconds: float) -> Paced:
-        """`rate` requests a second for so long, then wait for the answers still on their way."""
-        gc.disable()
-        started = time.perf_counter()
-        ends = started + seconds
-        wanted = round(rate * seconds) if rate else sys.maxsize
-        while (now := time.perf_counter()) < ends + DRAIN_S_MAX:
-            due = (
-                min(wanted, int((now - started) * rate) + 1) if rate else wanted if now < ends else self._sent
-            )
-            if self._idle and self._sent < due:
-                self._send(started, rate, due, now)
-            if not self._busy and (self._sent >= wanted or now >= ends):
+    def run(self, schedule: Schedule) -> Paced:
+        """Send what is due, wait for the answers still on their way, hang up."""
+        while (now := time.perf_counter()) < schedule.ends + DRAIN_S_MAX:
+            self._send(schedule, now)
+            if not self._busy and (now >= schedule.ends or self._sent == schedule.wanted):
                 break
-            next_due = started + self._sent / rate if rate and self._idle and self._sent < wanted else ends
-            self._receive(next_due - time.perf_counter())
-        return self._paced(time.perf_counter() - started)
+            is_next_awaited = self._idle and now < schedule.ends
+            self._receive(schedule.moment(self._sent, now) - now if is_next_awaited else LONGEST_SLEEP_S)
+        paced = self._paced(time.perf_counter() - schedule.started)
+        for connection in (*self._idle.values(), *self._busy.values()):
+            connection.socket.close()
+        self._epoll.close()
+        return paced
 
-    def _send(self, started: float, rate: float | None, due: int, now: float) -> None:
+    def _send(self, schedule: Schedule, now: float) -> None:
         """What is due, as far as connections are free."""
-        is_late = rate is not None and self._was_free and now - (started + self._sent / rate) > LATE_S
+        due = schedule.count(now)
+        is_late = self._was_free and now - schedule.moment(self._sent, now) > LATE_S
         while self._idle and self._sent < due:
-            connection = self._idle.pop()
-            connection.due = started + self._sent / rate if rate else time.perf_counter()
-            connection.socket.send(self._request())
-            self._busy[connection.socket.fileno()] = connection
+            descriptor = next(iter(self._idle))
+            connection = self._idle.pop(descriptor)
+            try:
+                connection.socket.send(self._request())
+            except OSError:  # hung up while idle: a browser opens another, and so do we
+                connection.socket.close()
+                self._connect()
+                continue
+            connection.due = schedule.moment(self._sent, now)
+            self._busy[descriptor] = connection
             self._sent += 1
             self._late += is_late
         self._was_free = bool(self._idle)
-
-    _was_free = True
-    """Whether a connection was free all the time since the last request: only then is lateness our own."""
 
     def _receive(self, wait_s: float) -> None:
         """What came; sleep until something does or the next request is due."""
@@ -133,9 +158,13 @@ class Pace:
             events = self._epoll.poll(0)
         for descriptor, _ in events:
             if descriptor in self._busy:
-                self._take(self._busy[descriptor], descriptor)
+                self._take(descriptor)
+            else:
+                self._idle.pop(descriptor).socket.close()
+                self._connect()
 
-    def _take(self, connection: Connection, descriptor: int) -> None:
+    def _take(self, descriptor: int) -> None:
+        connection = self._busy[descriptor]
         try:
             answer = connection.read()
         except BlockingIOError:
@@ -144,12 +173,12 @@ class Pace:
             del self._busy[descriptor]
             connection.socket.close()
             self._failed += 1
-            self._idle.append(self._connect())
+            self._connect()
             return
         if answer is not None:
             self._latencies.append(time.perf_counter() - connection.due)
             self._failed += not answer.startswith(self._answer)
-            self._idle.append(self._busy.pop(descriptor))
+            self._idle[descriptor] = self._busy.pop(descriptor)
 
     def _paced(self, seconds: float) -> Paced:
         ordered = sorted(self._latencies)
@@ -184,9 +213,10 @@ def main() -> None:
     parser.add_argument("--headers", default="", help="header lines, each ending in CR LF")
     parser.add_argument("--answer", type=int, default=302)
     given = parser.parse_args()
+    gc.disable()  # nothing here is in a cycle, and a collection would look like a slow server
     tail = f" HTTP/1.1\r\nHost: bench\r\n{given.headers}\r\n".encode()
     request = requests(f"GET {given.prefix}".encode(), tail, given.numbers, given.zipf)
-    paced = Pace(given.url, given.connections, request, given.answer).run(given.rate, given.seconds)
+    paced = Pace(given.url, given.connections, request, given.answer).run(Schedule(given.rate, given.seconds))
     sys.stdout.write(orjson.dumps(paced._asdict()).decode() + "\n")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from bench.charts import CHARTS
 from bench.endtoend import run as run_endtoend
 from bench.footprint import run as run_footprint
 from bench.growth import run as run_growth
+from bench.pace import Pace, Schedule
 from bench.postback import run as run_postback
 from bench.redirect import ASGI, FAST, STARLETTE, SYNCED, UVICORN, run
 from bench.results import keep
@@ -75,6 +79,27 @@ def test_the_footprint_bench_weighs_a_door(tmp_path: Path) -> None:
     assert result["answered"] >= 100
     assert result["memory_mb"] > 10
     assert_kept("footprint", result, tmp_path)
+
+
+def test_a_stall_is_charged_to_everybody_who_would_have_come() -> None:
+    """A server that sleeps for 0.8 of 1 second: half of the visitors waited, not one."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=stall_once, args=(listening, 0.8), daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        seen = Pace(url, 1, lambda: b"GET / HTTP/1.1\r\n\r\n", 302).run(Schedule(50.0, 1.0))
+    assert (seen.sent, seen.answered, seen.failed) == (50, 50, 0)
+    assert seen.p50_ms > 200
+    assert seen.p99_ms > 700
+
+
+def stall_once(listening: socket.socket, seconds: float) -> None:
+    """Answer the requests of one connection, the first one late."""
+    connection, _ = listening.accept()
+    with connection:
+        while connection.recv(4096):
+            time.sleep(seconds)
+            seconds = 0.0
+            connection.sendall(b"HTTP/1.1 302 Found\r\nContent-Length: 2\r\n\r\nOK")
 
 
 def test_every_bench_has_a_chart_and_says_what_it_is() -> None:
