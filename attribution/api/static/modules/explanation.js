@@ -35,7 +35,7 @@ function candidateTable(view, candidates, zone) {
   );
   return el(
     "table",
-    { class: "list" },
+    { class: "list reasons" },
     el("thead", {}, el("tr", {}, titles)),
     el(
       "tbody",
@@ -83,7 +83,7 @@ function rateTable(rate, names) {
     "div",
     { class: "rates" },
     el("h3", {}, `Rates considered for ${partner}`),
-    el("table", { class: "list" }, el("tbody", {}, rows)),
+    el("table", { class: "list reasons" }, el("tbody", {}, rows)),
   );
 }
 

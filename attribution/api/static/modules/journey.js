@@ -9,7 +9,7 @@ import { moneyText, shareText, sizeOf } from "./numbers.js";
 const LEFT = 132;
 const STEP_MIN = 112;
 const STEP_MAX = 184;
-const WIDTH_WANTED = 1150;
+const WIDTH_WANTED = 970;
 const TOP = 74;
 const ROW = 52;
 const RADIUS_MAX = 19;
