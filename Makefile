@@ -3,7 +3,9 @@
 
 SHELL := /bin/bash
 PYTHON ?= python3
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
+# tests of one file share a process and what they start; the long files come first
+PYTEST := -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 BIN := .venv/bin
 
 .PHONY: help setup setup-run run demo test test-debian test-month check bench requirements clean
@@ -25,10 +27,10 @@ demo: setup-run  ## the same with live demo traffic
 	@exec $(BIN)/clickledger up --demo
 
 test: setup  ## run all tests on the embedded engines
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST)
 
 test-debian: setup  ## run the tests that use servers on Debian's PostgreSQL 15 and Redis 7
-	.ci/with-debian-servers $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/integration tests/end_to_end tests/faults)
+	.ci/with-debian-servers $(BIN)/python $(PYTEST) $(wildcard tests/integration tests/end_to_end tests/faults)
 
 test-month: setup  ## import and settle a month of 20,000 conversions
 	CLICKLEDGER_TEST_MONTH=20000 $(BIN)/python -m pytest -n 0 tests/end_to_end/test_month.py
