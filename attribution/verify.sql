@@ -160,3 +160,12 @@ WITH wanted AS (
 )
 SELECT (SELECT count(*) FROM wanted) AS examined, (SELECT count(*) FROM wrong) AS violations,
        (SELECT array_agg(child) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;
+
+-- name: listed_links_equal_links
+-- What links are found by is what links are.
+WITH wrong AS (
+    SELECT DISTINCT partner_link_id
+    FROM ((TABLE listed_links EXCEPT TABLE links_to_list) UNION ALL (TABLE links_to_list EXCEPT TABLE listed_links)) AS apart
+)
+SELECT (SELECT count(*) FROM listed_links) AS examined, (SELECT count(*) FROM wrong) AS violations,
+       (SELECT array_agg('link ' || partner_link_id) FROM (SELECT * FROM wrong ORDER BY 1 LIMIT 5) AS few) AS examples;

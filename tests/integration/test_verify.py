@@ -79,6 +79,8 @@ def test_a_sound_ledger_is_clean(settings: Settings) -> None:
         ("DELETE FROM click_deltas", "rollups_equal_raw", 20 * (5 + 10 + 4 * 13)),
         ("UPDATE rollup_days SET value = 'XX' WHERE scope = 'link' AND dimension = 'os'", "rollups_equal_raw", 80),
         ("DO $$ BEGIN EXECUTE 'DROP TABLE touches' || to_char(now() AT TIME ZONE 'UTC', '_YYYYMM'); END $$", "partitions_cover_now", 1),
+        ("UPDATE listed_links SET words = ''", "listed_links_equal_links", 1),
+        ("DELETE FROM listed_links", "listed_links_equal_links", 1),
     ],
 )  # fmt: skip
 def test_what_disagrees_is_found(settings: Settings, statement: str, name: str, violations: int) -> None:
