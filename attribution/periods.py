@@ -6,7 +6,7 @@ clocks change has 23 or 25 hourly buckets and a day is still one bucket. Everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import islice
@@ -26,7 +26,7 @@ class Period(NamedTuple):
 
     start: datetime
     end: datetime
-    buckets: Sequence[datetime]
+    buckets: tuple[datetime, ...]
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -56,7 +56,7 @@ def period_of(start: str | None, end: str | None, interval: Interval, timezone: 
 
 
 @lru_cache(maxsize=32)
-def _buckets(since: datetime, until: datetime, interval: Interval, zone: ZoneInfo) -> Sequence[datetime]:
+def _buckets(since: datetime, until: datetime, interval: Interval, zone: ZoneInfo) -> tuple[datetime, ...]:
     """Remembered: a quarter of hours takes longer to count than to read, and dashboards ask for the same one again."""
     return tuple(islice(bucket_starts(since, until, interval, zone), BUCKETS_MAX + 1))
 
@@ -70,7 +70,7 @@ def previous_of(period: Period, timezone: str) -> Period:
         start = _midnight(max(day, date(1, 1, 2)), zone)
     else:
         start = period.start - (period.end - period.start)
-    return Period(start, period.start, [start])
+    return Period(start, period.start, (start,))
 
 
 def moment_of(field: str, text: str, zone: tzinfo = UTC) -> datetime:

@@ -28,33 +28,43 @@ WHERE ($1::int IS NULL OR l.partner_link_id = $1)
 LIMIT $5;
 
 -- name: click_steps
--- Whole hours of $3 to $4 by step ($5: the seconds at which steps begin), but for the hours in $6.
--- Columns of all steps with clicks; `gross` counts each class as often as $7 says.
+-- Whole hours of $3 to $4 by step ($5: the seconds at which steps begin), but for the hours in $6: columns of all steps
+-- with clicks, where `gross` counts each class as often as $7 says. Of what waits there may be thousands of rows and a few
+-- hours and classes, so that is grouped first.
 SELECT coalesce(array_agg(bucket), '{}') AS bucket, coalesce(array_agg(valid), '{}') AS valid,
        coalesce(array_agg(uniques), '{}') AS uniques,
        coalesce(array_agg(valid * ($7::int[])[1] + bot * $7[2] + prefetch * $7[3] + head * $7[4] + double * $7[5]
                           + datacenter * $7[6] + noconsent * $7[7]), '{}') AS gross,
        ARRAY[sum(valid), sum(bot), sum(prefetch), sum(head), sum(double), sum(datacenter), sum(noconsent)]::bigint[] AS by_class
 FROM (
-    SELECT width_bucket(date_part('epoch', at), $5::float8[]) AS bucket, sum(uniques)::bigint AS uniques, sum(valid)::bigint AS valid,
+    SELECT width_bucket(at, (SELECT $5::text::float8[])) AS bucket, sum(uniques)::bigint AS uniques, sum(valid)::bigint AS valid,
            sum(bot)::bigint AS bot, sum(prefetch)::bigint AS prefetch, sum(head)::bigint AS head,
            sum(double)::bigint AS double, sum(datacenter)::bigint AS datacenter, sum(noconsent)::bigint AS noconsent
     FROM (
-        SELECT hour_at AS at, uniques, valid, bot, prefetch, head, double, datacenter, noconsent
+        SELECT date_part('epoch', hour_at) AS at, uniques, valid, bot, prefetch, head, double, datacenter, noconsent
         FROM rollup_hours
         WHERE scope = $1 AND scope_id = ANY ($2::int[]) AND hour_at >= date_trunc('hour', $3::timestamptz, 'UTC')
           AND hour_at < $4::timestamptz AND hour_at <> ALL ($6::timestamptz[])
         UNION ALL
-        SELECT clicked_at, weight * (is_unique AND click_class = 'valid')::int, weight * (click_class = 'valid')::int,
-               weight * (click_class = 'bot')::int, weight * (click_class = 'prefetch')::int,
-               weight * (click_class = 'head')::int, weight * (click_class = 'double')::int,
-               weight * (click_class = 'datacenter')::int, weight * (click_class = 'noconsent')::int
-        FROM click_deltas
-        WHERE clicked_at >= $3 AND clicked_at < $4 AND date_trunc('hour', clicked_at, 'UTC') <> ALL ($6)
-          AND ($1 IN ('all', 'vendor') OR ($1 = 'link' AND partner_link_id = ANY ($2))
-               OR ($1 = 'partner' AND partner_id = ANY ($2))
-               OR ($1 = 'campaign' AND campaign_version_id IN (
-                       SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
+        SELECT at, CASE WHEN is_unique AND click_class = 'valid' THEN weight ELSE 0 END,
+               CASE click_class WHEN 'valid' THEN weight ELSE 0 END, CASE click_class WHEN 'bot' THEN weight ELSE 0 END,
+               CASE click_class WHEN 'prefetch' THEN weight ELSE 0 END, CASE click_class WHEN 'head' THEN weight ELSE 0 END,
+               CASE click_class WHEN 'double' THEN weight ELSE 0 END,
+               CASE click_class WHEN 'datacenter' THEN weight ELSE 0 END,
+               CASE click_class WHEN 'noconsent' THEN weight ELSE 0 END
+        FROM (
+            SELECT 3600 * floor(date_part('epoch', clicked_at) / 3600) AS at, click_class, is_unique,
+                   sum(weight)::int AS weight
+            FROM click_deltas
+            WHERE clicked_at >= $3 AND clicked_at < $4
+              AND CASE $1 WHEN 'all' THEN true WHEN 'link' THEN partner_link_id = ANY ($2)
+                      WHEN 'partner' THEN partner_id = ANY ($2)
+                      WHEN 'campaign' THEN campaign_version_id = ANY (ARRAY(
+                          SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2)))
+                      ELSE true END
+            GROUP BY 1, 2, 3
+        ) AS waiting
+        WHERE to_timestamp(at) <> ALL ($6)
     ) AS counted
     GROUP BY 1
 ) AS steps;
@@ -67,7 +77,7 @@ SELECT coalesce(array_agg(bucket), '{}') AS bucket, coalesce(array_agg(valid), '
                           + datacenter * $7[6] + noconsent * $7[7]), '{}') AS gross,
        ARRAY[sum(valid), sum(bot), sum(prefetch), sum(head), sum(double), sum(datacenter), sum(noconsent)]::bigint[] AS by_class
 FROM (
-    SELECT width_bucket(date_part('epoch', c.clicked_at), $5::float8[]) AS bucket,
+    SELECT width_bucket(date_part('epoch', c.clicked_at), (SELECT $5::text::float8[])) AS bucket,
            count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques,
            count(*) FILTER (WHERE c.click_class = 'valid') AS valid,
            count(*) FILTER (WHERE c.click_class = 'bot') AS bot,
@@ -136,20 +146,22 @@ FROM (
     WHERE scope = $1 AND scope_id = ANY ($2) AND dimension = $5 AND day = ANY ($7::date[])
     UNION ALL
     SELECT coalesce(CASE $5
-               WHEN 'country' THEN country_code WHEN 'device' THEN device_type WHEN 'browser' THEN browser WHEN 'os' THEN os
-               WHEN 'referrer' THEN referrer_host WHEN 'utm_source' THEN utm_source WHEN 'utm_medium' THEN utm_medium
-               WHEN 'utm_campaign' THEN utm_campaign WHEN 'utm_content' THEN utm_content WHEN 'utm_term' THEN utm_term
-               WHEN 'link' THEN partner_link_id::text WHEN 'partner' THEN partner_id::text
+               WHEN 'link' THEN partner_link_id::text WHEN 'country' THEN country_code WHEN 'device' THEN device_type
+               WHEN 'referrer' THEN referrer_host WHEN 'browser' THEN browser WHEN 'os' THEN os
+               WHEN 'partner' THEN partner_id::text
                WHEN 'campaign' THEN (SELECT v.campaign_id::text FROM campaign_versions v
                                      WHERE v.campaign_version_id = d.campaign_version_id)
-           END, '') COLLATE "C", false, weight, weight * (click_class = 'valid')::int,
-           weight * (click_class = 'valid' AND is_unique)::int
+               WHEN 'utm_source' THEN utm_source WHEN 'utm_medium' THEN utm_medium
+               WHEN 'utm_campaign' THEN utm_campaign WHEN 'utm_content' THEN utm_content WHEN 'utm_term' THEN utm_term
+           END, '') COLLATE "C", false, sum(weight), coalesce(sum(weight) FILTER (WHERE click_class = 'valid'), 0),
+           coalesce(sum(weight) FILTER (WHERE click_class = 'valid' AND is_unique), 0)
     FROM click_deltas d
     WHERE clicked_at >= $3::timestamptz AND clicked_at < $4::timestamptz
-      AND ($1 IN ('all', 'vendor') OR ($1 = 'link' AND partner_link_id = ANY ($2))
-           OR ($1 = 'partner' AND partner_id = ANY ($2))
-           OR ($1 = 'campaign' AND campaign_version_id IN (
-                   SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2))))
+      AND CASE $1 WHEN 'all' THEN true WHEN 'link' THEN partner_link_id = ANY ($2) WHEN 'partner' THEN partner_id = ANY ($2)
+              WHEN 'campaign' THEN campaign_version_id = ANY (ARRAY(
+                  SELECT campaign_version_id FROM campaign_versions WHERE campaign_id = ANY ($2)))
+              ELSE true END
+    GROUP BY 1
     UNION ALL
     SELECT value COLLATE "C", false, gross, clicks, uniques
     FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[]) AS edge (value, gross, clicks, uniques)
@@ -167,16 +179,20 @@ SELECT coalesce(CASE $5
        END, '') AS value, false AS is_rest, sum(gross)::bigint AS gross, sum(clicks)::bigint AS clicks,
        sum(uniques)::bigint AS uniques
 FROM (
-    SELECT scope_id AS partner_link_id, valid + bot + prefetch + head + double + datacenter + noconsent AS gross,
-           valid AS clicks, uniques
-    FROM rollup_hours
-    WHERE scope = 'link' AND scope_id = ANY ($2::int[]) AND hour_at >= $3::timestamptz AND hour_at < $4::timestamptz
-      AND $1::text IS NOT NULL
-    UNION ALL
-    SELECT partner_link_id, weight, weight * (click_class = 'valid')::int,
-           weight * (click_class = 'valid' AND is_unique)::int
-    FROM click_deltas
-    WHERE partner_link_id = ANY ($2) AND clicked_at >= $3 AND clicked_at < $4
+    SELECT partner_link_id, sum(gross) AS gross, sum(clicks) AS clicks, sum(uniques) AS uniques
+    FROM (
+        SELECT scope_id AS partner_link_id, valid + bot + prefetch + head + double + datacenter + noconsent AS gross,
+               valid AS clicks, uniques
+        FROM rollup_hours
+        WHERE scope = 'link' AND scope_id = ANY ($2::int[]) AND hour_at >= $3::timestamptz AND hour_at < $4::timestamptz
+          AND $1::text IS NOT NULL
+        UNION ALL
+        SELECT partner_link_id, weight, weight * (click_class = 'valid')::int,
+               weight * (click_class = 'valid' AND is_unique)::int
+        FROM click_deltas
+        WHERE partner_link_id = ANY ($2) AND clicked_at >= $3 AND clicked_at < $4
+    ) AS parts
+    GROUP BY 1
 ) AS counted
 LEFT JOIN partner_links l ON l.partner_link_id = counted.partner_link_id
 LEFT JOIN campaign_partners e ON e.campaign_partner_id = l.campaign_partner_id
@@ -189,28 +205,36 @@ LIMIT $6;
 -- name: link_sales
 -- Their conversions by currency; $6 is the model.
 SELECT coalesce(CASE $5::text
-           WHEN 'link' THEN h.scope_id::text WHEN 'partner' THEN e.partner_id::text WHEN 'campaign' THEN v.campaign_id::text
+           WHEN 'link' THEN h.partner_link_id::text WHEN 'partner' THEN e.partner_id::text
+           WHEN 'campaign' THEN v.campaign_id::text
        END, '') AS value, h.currency, sum(conversions)::bigint AS conversions, sum(revenue) AS revenue,
-       sum(CASE $6::text WHEN 'first_click' THEN first_click WHEN 'last_click' THEN last_click WHEN 'linear' THEN linear
-               WHEN 'time_decay' THEN time_decay WHEN 'position_based' THEN position_based ELSE paid END) AS commission
-FROM sale_hours h
-LEFT JOIN partner_links l ON l.partner_link_id = h.scope_id
+       sum(commission) AS commission
+FROM (
+    SELECT scope_id AS partner_link_id, currency, sum(conversions) AS conversions, sum(revenue) AS revenue,
+           sum(CASE $6::text WHEN 'first_click' THEN first_click WHEN 'last_click' THEN last_click
+                   WHEN 'linear' THEN linear WHEN 'time_decay' THEN time_decay WHEN 'position_based' THEN position_based
+                   ELSE paid END) AS commission
+    FROM sale_hours
+    WHERE scope = 'link' AND scope_id = ANY ($2::int[]) AND hour_at >= $3::timestamptz AND hour_at < $4::timestamptz
+      AND $1::text IS NOT NULL
+    GROUP BY 1, 2
+) AS h
+LEFT JOIN partner_links l ON l.partner_link_id = h.partner_link_id
 LEFT JOIN campaign_partners e ON e.campaign_partner_id = l.campaign_partner_id
 LEFT JOIN campaign_versions v ON v.campaign_version_id = e.campaign_version_id
-WHERE h.scope = 'link' AND h.scope_id = ANY ($2::int[]) AND h.hour_at >= $3::timestamptz AND h.hour_at < $4::timestamptz
-  AND $1::text IS NOT NULL
 GROUP BY 1, 2;
 
 -- name: codes_of
 SELECT partner_link_id::text AS value, short_code FROM partner_links WHERE partner_link_id = ANY ($1::int[]);
 
 -- name: sale_steps
--- Columns of all steps with conversions, by currency; commission under the model $7 or, NULL, the one that pays. $6 as for click_steps.
+-- Columns of all steps with conversions, by currency; commission under the model $7 or, NULL, the one that pays. $6 as
+-- for click_steps.
 SELECT currency, array_agg(bucket) AS bucket, array_agg(conversions) AS conversions,
        array_agg(revenue::text) AS revenue, array_agg(commission::text) AS commission, sum(revenue) AS all_revenue,
        sum(commission) AS all_commission
 FROM (
-    SELECT width_bucket(date_part('epoch', at), $5::float8[]) AS bucket, currency, sum(conversions)::bigint AS conversions,
+    SELECT width_bucket(date_part('epoch', at), (SELECT $5::text::float8[])) AS bucket, currency, sum(conversions)::bigint AS conversions,
            sum(revenue) AS revenue,
            sum(CASE $7::text WHEN 'first_click' THEN first_click WHEN 'last_click' THEN last_click WHEN 'linear' THEN linear
                    WHEN 'time_decay' THEN time_decay WHEN 'position_based' THEN position_based ELSE paid END) AS commission
@@ -239,7 +263,8 @@ SELECT currency, array_agg(bucket) AS bucket, array_agg(conversions) AS conversi
        array_agg(revenue::text) AS revenue, array_agg(commission::text) AS commission, sum(revenue) AS all_revenue,
        sum(commission) AS all_commission
 FROM (
-    SELECT width_bucket(date_part('epoch', occurred_at), $5::float8[]) AS bucket, currency, sum(weight * conversions)::bigint AS conversions,
+    SELECT width_bucket(date_part('epoch', occurred_at), (SELECT $5::text::float8[])) AS bucket, currency,
+           sum(weight * conversions)::bigint AS conversions,
            sum(weight * revenue) AS revenue,
            sum(weight * CASE $6::text WHEN 'first_click' THEN first_click WHEN 'last_click' THEN last_click
                    WHEN 'linear' THEN linear WHEN 'time_decay' THEN time_decay WHEN 'position_based' THEN position_based

@@ -19,7 +19,7 @@ from attribution.periods import Period
 from attribution.stats_days import Days, days_of, split_hours, weeks_and_days
 from attribution.stats_figures import CLASSES, class_rows, row_of, stamp, totals_of
 from attribution.stats_scope import OWNERS, SQL, Place, Subject, place_of
-from attribution.stats_steps import Series
+from attribution.stats_steps import Series, seconds_text
 from schema.queries import load_queries
 
 RAW = load_queries("attribution", "stats.sql")
@@ -65,7 +65,7 @@ class Answering(NamedTuple):
     @property
     def steps(self) -> tuple[Any, ...]:
         """The first five parameters of those that count by step."""
-        return (*self.whose, [start.timestamp() for start in self.question.period.buckets])
+        return (*self.whose, seconds_text(self.question.period.buckets))
 
 
 async def read_stats(

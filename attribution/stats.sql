@@ -9,7 +9,7 @@ SELECT coalesce(array_agg(bucket), '{}') AS bucket, coalesce(array_agg(valid), '
                           + datacenter * $17[6] + noconsent * $17[7]), '{}') AS gross,
        ARRAY[sum(valid), sum(bot), sum(prefetch), sum(head), sum(double), sum(datacenter), sum(noconsent)]::bigint[] AS by_class
 FROM (
-    SELECT width_bucket(date_part('epoch', c.clicked_at), $5::float8[]) AS bucket,
+    SELECT width_bucket(date_part('epoch', c.clicked_at), (SELECT $5::text::float8[])) AS bucket,
            count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques,
            count(*) FILTER (WHERE c.click_class = 'valid') AS valid,
            count(*) FILTER (WHERE c.click_class = 'bot') AS bot,
@@ -51,7 +51,7 @@ SELECT coalesce(CASE $17::text
        count(*) FILTER (WHERE c.click_class = 'valid') AS clicks,
        count(*) FILTER (WHERE c.is_unique AND c.click_class = 'valid') AS uniques
 FROM clicks c
-WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted AND $5::float8[] IS NOT NULL
+WHERE c.clicked_at >= $3 AND c.clicked_at < $4 AND NOT c.is_deleted AND $5::text IS NOT NULL
   AND ($1::text IN ('all', 'vendor') OR ($1 = 'link' AND c.partner_link_id = ANY ($2::int[]))
        OR ($1 = 'partner' AND c.partner_id = ANY ($2))
        OR ($1 = 'campaign' AND c.campaign_version_id IN (
@@ -74,7 +74,7 @@ LIMIT $18;
 -- name: sale_counts
 -- By step, currency and, unless $17 is NULL, the value of that dimension; commission under the model $18 or the one that
 -- pays. What is known of a conversion's click is kept with it, so no click is read.
-SELECT width_bucket(date_part('epoch', s.occurred_at), $5::float8[]) AS bucket, s.currency,
+SELECT width_bucket(date_part('epoch', s.occurred_at), (SELECT $5::text::float8[])) AS bucket, s.currency,
        coalesce(CASE $17::text
            WHEN 'country' THEN s.country_code WHEN 'device' THEN s.device_type WHEN 'browser' THEN s.browser
            WHEN 'os' THEN s.os WHEN 'referrer' THEN s.referrer_host WHEN 'utm_source' THEN s.utm_source

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from attribution.stats_figures import CLASSES, digits_cut, money_text
@@ -93,6 +94,12 @@ class Series:
                 else:
                     steps[number - 1][currency] = money_text(Decimal(amount), currency)
         return steps
+
+
+@lru_cache(maxsize=32)
+def seconds_text(starts: tuple[datetime, ...]) -> str:
+    """Where steps begin, as an array in PostgreSQL's text: its driver looks at every element of one of its own."""
+    return "{" + ",".join(str(start.timestamp()) for start in starts) + "}"
 
 
 def _add(counts: list[int], numbers: Sequence[int], values: Sequence[int]) -> None:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import redis.asyncio as redis
+import structlog
 from rich.console import Console
 
 from attribution.keys import create_key
@@ -139,7 +140,7 @@ async def _read(settings: Settings, data: Data, seconds: float) -> dict[str, Any
         "slowest p99 ms": max(row["p99_ms"] for row in rows),
         "largest link by country, one reader ms": alone["p50_ms"],
         **{f"plain SQL, {name} ms": round(ms, 1) for name, ms in sql_ms.items()},
-        "times faster": round(sql_ms["link by country"] / alone["p50_ms"], 1),
+        "times faster": round(sql_ms["link by country"] / alone["p50_ms"], 4),
     }
 
 
@@ -148,6 +149,7 @@ def _child(settings: Settings, room: str) -> Iterator[subprocess.Popen[bytes]]:
     """A room in a process of its own."""
     named = ("database_url", "redis_url", "api_port", "metrics_port", "api_requests_per_minute")
     variables = {f"CLICKLEDGER_{name.upper()}": str(getattr(settings, name)) for name in named}
+    variables["CLICKLEDGER_LOG_LEVEL"] = "warning"
     command = [sys.executable, "-m", "clickledger.child", room, "--data-dir", str(settings.data_dir)]
     process = subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL)
     try:
@@ -195,6 +197,7 @@ async def _write_cost(settings: Settings, rows: int, rounds: int) -> dict[str, A
     """Rows a second of the writer with counting and without, rounds interleaved; folding is part of counting. In a
     database of its own: it begins with empty tables."""
     taken: dict[bool, list[float]] = {True: [], False: []}
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     owner = await asyncpg.connect(settings.database_url)
     await owner.execute(SQL["drop_writer_database"])
     await owner.execute(SQL["make_writer_database"])
@@ -215,6 +218,7 @@ async def _write_cost(settings: Settings, rows: int, rounds: int) -> dict[str, A
             )
     finally:
         rollups.is_counted = True
+        structlog.reset_defaults()
         await connection.close()
         await owner.execute(SQL["drop_writer_database"])
         await owner.close()

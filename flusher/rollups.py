@@ -22,9 +22,9 @@ from schema.metrics import DELTAS_FOLDED, FOLD_SECONDS
 from schema.postgres import UNREACHABLE
 from schema.queries import load_queries
 
-FOLD_S = 5.0
-"""Two thousand clicks a second folded every second cost a third of a core, every five seconds half of that; a reader
-adds ten thousand waiting rows in a millisecond or two."""
+FOLD_S = 2.0
+"""Folding more seldom is cheaper, and every reader adds up what waits: at two thousand clicks a second a millisecond or
+more for every five thousand."""
 CLICKS_AT_ONCE = 250_000
 """A fold of that many takes a few seconds and 64 MB of PostgreSQL's memory; nobody waits for it."""
 SALES_AT_ONCE = 5_000
