@@ -136,10 +136,14 @@ CROSS JOIN LATERAL (
     FROM campaign_versions v
     JOIN campaign_versions lv ON lv.campaign_id = v.campaign_id AND lv.default_commission_type = 'tiered'
         AND lv.pricing = 'per_partner'
-    JOIN touches t ON t.partner_id = c.partner_id AND t.campaign_version_id = lv.campaign_version_id
-        AND t.converted_at >= c.occurred_at
-        AND t.converted_at < date_trunc('month', c.occurred_at, 'UTC') + interval '1 month'
-        AND t.attribution_type = 'first_click' AND NOT t.is_deleted
+    CROSS JOIN LATERAL (
+        SELECT conversion_event_id FROM touches
+        WHERE partner_id = c.partner_id AND campaign_version_id = lv.campaign_version_id
+          AND converted_at >= c.occurred_at
+          AND converted_at < date_trunc('month', c.occurred_at, 'UTC') + interval '1 month'
+          AND attribution_type = 'first_click' AND NOT is_deleted
+        OFFSET 0
+    ) AS t
     JOIN conversion_events l ON l.conversion_event_id = t.conversion_event_id
     WHERE v.campaign_version_id = c.campaign_version_id
     UNION ALL
