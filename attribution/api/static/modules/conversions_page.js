@@ -2,7 +2,7 @@
 // one on their own pages or several at once.
 
 import { amountsText, sumsOf } from "./amounts.js";
-import { changed, filtersOf } from "./address.js";
+import { changed } from "./address.js";
 import { get } from "./api.js";
 import { conversionTable } from "./conversion_table.js";
 import { commissionOf, mayReject } from "./conversions.js";
@@ -42,7 +42,7 @@ export function conversionsPage(view, period, signal) {
   async function load() {
     try {
       const [first, names] = await Promise.all([ask(null), fetchNames()]);
-      swap(chips, filterBar(view, names));
+      swap(chips, filterBar(view, names, FILTERS));
       if (!first.conversions.length) return place.replaceChildren(nothing(view));
       table = conversionTable(view, period, names, boxes());
       add(first);
@@ -125,7 +125,7 @@ function statusSwitch(view) {
 }
 
 function nothing(view) {
-  const isNarrowed = statusOf(view) !== "" || Object.keys(filtersOf(view)).length > 0;
+  const isNarrowed = statusOf(view) !== "" || FILTERS.some((name) => view.query.has(name));
   return isNarrowed
     ? empty("Nothing like that in this period", "Another status, fewer filters or a longer period may have some.")
     : empty(

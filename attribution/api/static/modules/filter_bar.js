@@ -41,11 +41,11 @@ export function countryText(code) {
   }
 }
 
-/** Chips of the view's filters; nothing when there are none. */
-export function filterBar(view, names) {
-  const chips = Object.entries(filtersOf(view)).flatMap(([dimension, values]) =>
-    values.map((value) => chip(view, dimension, value, names)),
-  );
+/** Chips of the view's filters by these dimensions; nothing when there are none. */
+export function filterBar(view, names, dimensions = Object.keys(DIMENSIONS)) {
+  const chips = Object.entries(filtersOf(view))
+    .filter(([dimension]) => dimensions.includes(dimension))
+    .flatMap(([dimension, values]) => values.map((value) => chip(view, dimension, value, names)));
   if (!chips.length) return null;
   const clear = el(
     "button",

@@ -39,7 +39,7 @@ export function linksPage(view, period, signal) {
     place,
   );
   const list = linkList(view, period, signal, place);
-  fetchNames().then((names) => swap(chips, filterBar(view, names)));
+  fetchNames().then((names) => swap(chips, filterBar(view, names, ["campaign", "partner"])));
   return { title: "Links", node, ready: list.reload() };
 }
 
