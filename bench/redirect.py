@@ -204,13 +204,23 @@ def _account(saturated: list[Turn], paced: list[Turn]) -> dict[str, Any]:
 
 
 def _ratios(saturated: dict[str, list[Turn]]) -> list[dict[str, Any]]:
-    """The throughput of one over another's, the median of rounds, beside what it shall be."""
+    """The throughput of one over another's, the median of rounds, beside what it shall be; and what the servers' CPU time
+    a request alone would make of it, which a busy machine does not change."""
     found = []
     for ours, other, bar in BARS:
         if other in saturated:
-            rates = [[turn.load.per_second for turn in saturated[name]] for name in (ours, other)]
-            ratio = statistics.median(a / b for a, b in zip(*rates, strict=True))
-            found.append({"server": ours, "beside": other, "ratio": round(ratio, 3), "bar": bar})
+            rounds = list(zip(saturated[ours], saturated[other], strict=True))
+            ratio = statistics.median(a.load.per_second / b.load.per_second for a, b in rounds)
+            by_cpu = statistics.median(b.cpu_us / a.cpu_us for a, b in rounds if a.cpu_us)
+            found.append(
+                {
+                    "server": ours,
+                    "beside": other,
+                    "ratio": round(ratio, 3),
+                    "bar": bar,
+                    "ratio_by_cpu": round(by_cpu, 3),
+                }
+            )
     return found
 
 
