@@ -197,6 +197,7 @@ class Recorder:
                 self._appended += clicks
                 return
         await self._loop.run_in_executor(self._disk, self._spool.append, payload)
+        self.recover()
         self._measures.captured.labels("spool").inc(clicks)
         self._measures.spooled.labels("written").inc(clicks)
 
@@ -220,7 +221,9 @@ class Recorder:
                     _log.info("redis_back")
                 self.is_redis_up = True
                 await self._replay()
-                return
+                if self.is_redis_up and not self._spool.is_open:
+                    return
+                # Redis fell silent again meanwhile, or a block reached the disk late: that comes home as well
             except (*UNREACHABLE, OSError) as error:
                 _log.debug("spool_waits", error=repr(error))
                 self.is_redis_up = self.is_redis_up and not isinstance(error, UNREACHABLE)

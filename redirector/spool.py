@@ -59,6 +59,11 @@ class Spool:
             _log.error("spool_nearly_full", bytes=waiting, bytes_max=self._bytes_max)
         self._is_warned = is_nearly_full
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a segment is being written, which nobody can replay until it is closed."""
+        return self._segment is not None
+
     def close(self) -> None:
         """Let go of the segment being written, so that it may be replayed."""
         if self._segment is not None:

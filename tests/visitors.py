@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 
 from tests.doors import BROWSER
+from tests.running_system import wait_until
 
 CLICK_ID = re.compile(r"[?&]clk=(\d+)")
 
@@ -33,6 +34,11 @@ class Visitors:
         self._is_over.set()
         for thread in self._threads:
             thread.join(timeout=30)
+
+    def wait_answered(self, more: int = 100) -> None:
+        """Until that many more of them were sent on."""
+        wanted = len(self.answered) + more
+        wait_until(lambda: len(self.answered) >= wanted, 30, "visitors to be answered")
 
     def _click(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
