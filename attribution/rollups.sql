@@ -135,6 +135,7 @@ GROUP BY 1;
 -- name: click_values
 -- The largest values of dimension $5 over the days (UTC) from $3 to $4, the row of all others first where there is one:
 -- the closed weeks $6, the days $7 that are in none of them, and what the edges add or take, $8 to $11.
+-- (Ordered by is_rest itself, PostgreSQL would sort every row read instead of hashing it: a fifth slower.)
 SELECT value, is_rest, sum(gross)::bigint AS gross, sum(clicks)::bigint AS clicks, sum(uniques)::bigint AS uniques
 FROM (
     SELECT value, is_rest, gross, clicks, uniques
@@ -168,7 +169,7 @@ FROM (
 ) AS counted
 GROUP BY 1, 2
 HAVING sum(gross) <> 0
-ORDER BY is_rest DESC, clicks DESC, gross DESC, value
+ORDER BY is_rest::int DESC, clicks DESC, gross DESC, value
 LIMIT $12;
 
 -- name: link_values
