@@ -136,14 +136,15 @@ class Postgres(Engine):
                 os.chown(path, owner, -1, follow_symlinks=False)
 
     def _forget_reused_pid(self) -> None:
-        """Remove a postmaster.pid left by a crash when its number now belongs to another program.
+        """Remove lock files left by a crash when their number now belongs to another program or a process not reaped yet.
 
         PostgreSQL would take that program for itself and refuse. Where the number is free, or the process is a
         PostgreSQL of this directory, the file stays and PostgreSQL judges it, shared memory included.
         """
         lines = self._pid_file_lines()
         if lines and not _is_postgres_in(self.home, lines[0].strip()):
-            (self.home / "postmaster.pid").unlink(missing_ok=True)
+            for lock in (self.home / "postmaster.pid", *self.home.glob(".s.PGSQL.*.lock")):
+                lock.unlink(missing_ok=True)
 
     def _pid_file_lines(self) -> list[str]:
         try:

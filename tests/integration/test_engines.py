@@ -97,7 +97,9 @@ def test_data_of_another_postgres_major_is_refused_in_one_sentence(tmp_path: Pat
 def test_a_postmaster_pid_of_a_reused_number_is_no_obstacle(tmp_path: Path) -> None:
     with running_engines(tmp_path, is_durable=False):
         pass
-    (tmp_path / "postgres" / "postmaster.pid").write_text(f"1\n{tmp_path}/postgres\n")
+    port = DataDir(tmp_path).read()["postgres_port"]
+    for name in ("postmaster.pid", f".s.PGSQL.{port}.lock"):
+        (tmp_path / "postgres" / name).write_text(f"1\n{tmp_path}/postgres\n")
     with running_engines(tmp_path, is_durable=False) as engines:
         assert query(engines.postgres.url, "SELECT 1") == 1
 
