@@ -15,7 +15,16 @@ from urllib.parse import unquote, urlencode, urlsplit
 import asyncpg
 import orjson
 import pytest
-from sample_ledger import add_two_programmes, connect, rehearse, run
+from sample_ledger import (
+    add_campaign,
+    add_link,
+    add_partner,
+    add_two_programmes,
+    connect,
+    enrol,
+    rehearse,
+    run,
+)
 
 import schema
 from schema.links import PublishedLink, decode_link
@@ -277,7 +286,6 @@ def test_a_published_row_is_a_published_link(database_url: str) -> None:
         "UPDATE campaigns SET status = 'paused'",
         "UPDATE campaigns SET status = 'archived'",
         "UPDATE campaigns SET is_deleted = true",
-        "UPDATE campaign_versions SET is_deleted = true",
         "UPDATE partners SET status = 'suspended'",
         "UPDATE partners SET is_deleted = true",
         "UPDATE campaign_partners SET status = 'removed'",
@@ -296,3 +304,18 @@ def test_what_pauses_a_link(rehearsal_url: str, change: str) -> None:
         "bolt-link": True,
         "bolt-plain": False,
     }
+
+
+def test_a_deleted_version_pauses_its_links(rehearsal_url: str) -> None:
+    """One without conversions: one with conversions cannot be deleted (R54)."""
+
+    async def paused(db: asyncpg.Connection) -> list[bool]:
+        sql = "INSERT INTO vendors (name, email) VALUES ('acme', 'acme@shop.example') RETURNING vendor_id"
+        _, version_id = await add_campaign(db, await db.fetchval(sql))
+        await add_link(db, "acme-link", await enrol(db, version_id, await add_partner(db, "blog")))
+        sql = "SELECT is_paused FROM published_links"
+        before = await db.fetchval(sql)
+        await db.execute("UPDATE campaign_versions SET is_deleted = true")
+        return [before, await db.fetchval(sql)]
+
+    assert rehearse(rehearsal_url, paused) == [False, True]
