@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 import structlog
@@ -58,6 +58,8 @@ class Tools:
     secrets: VisitorSecrets
     countries: Countries
     is_stopping: asyncio.Event
+    enriching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One batch is enriched at a time: of several side by side none would be ready before all are."""
 
 
 class ShardWriter:
@@ -220,9 +222,10 @@ class ShardWriter:
         secrets = await self._tools.secrets.around({draft.at_ms // DAY_MS for draft in drafts}, now)
         sources = Sources(self._tools.countries, secrets, self._tools.settings.ip_privacy)
         faults: list[tuple[Draft, Exception]] = []
-        for start in range(0, len(drafts), SLICE):
-            faults += enrich(drafts[start : start + SLICE], sources)
-            await asyncio.sleep(0)
+        async with self._tools.enriching:
+            for start in range(0, len(drafts), SLICE):
+                faults += enrich(drafts[start : start + SLICE], sources)
+                await asyncio.sleep(0)
         letters += [self._letter(draft, "unreadable", repr(error)) for draft, error in faults]
         unreadable = {id(draft) for draft, _error in faults}
         return [draft for draft in drafts if id(draft) not in unreadable], letters

@@ -7,6 +7,7 @@ already. A row that PostgreSQL refuses for its data is found by halving the batc
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -16,7 +17,7 @@ import asyncpg
 import orjson
 
 from flusher.classes import judge
-from flusher.cookie_store import save_cookies
+from flusher.cookie_store import plan_cookies, save_cookies
 from flusher.cookies import CookieLife
 from flusher.dead_letters import DETAIL_CHARS_MAX, Letter, add_letters
 from flusher.draft import Draft
@@ -172,10 +173,14 @@ async def _write(
 ) -> dict[str, CookieLife]:
     """Judge the drafts and write everything; returns the lives of the cookies as they are now."""
     judge(drafts, glance.history)
-    await _copy_clicks(connection, drafts)
-    await note_clicks(connection, drafts)
     valid = [draft for draft in drafts if draft.click_class == "valid"]
-    saved = await save_cookies(connection, valid, glance.lives)
+    planning = asyncio.create_task(plan_cookies(valid, glance.lives))
+    try:
+        await _copy_clicks(connection, drafts)
+        await note_clicks(connection, drafts)
+        saved = await save_cookies(connection, await planning, glance.lives)
+    finally:
+        planning.cancel()
     await count_clicks(connection, valid)
     await note_late_clicks(connection, flush.shard, valid)
     await add_letters(connection, flush.letters)
