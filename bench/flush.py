@@ -1,7 +1,8 @@
 """Writer throughput next to raw COPY: a filled stream to committed rows, against the same rows copied by asyncpg in
 one transaction into the same tables, clicks and cookies (`ratio`); against the clicks alone as well
 (`ratio_clicks_alone`). Same server, same indexes, same durability. Rollups are folded beside the writer when it is their
-turn, as always; what then still waits is folded afterwards, by itself (`fold_rows_per_s`).
+turn, as always; what then still waits is folded afterwards, by itself (`fold_rows_per_s`). And once more with no rollups
+kept at all (`ratio_without_rollups`).
 
 `run` is called by `make bench` and, at toy size, by a test; `python -m bench.flush` prints its result. Rounds are
 interleaved and both sides begin with empty tables; medians are reported.
@@ -26,6 +27,7 @@ import structlog
 import uvloop
 
 from clickledger.engines.embedded import running_engines
+from flusher import rollups
 from flusher.packed import COOKIE_COLUMNS
 from flusher.rollups import CLICKS_AT_ONCE
 from flusher.rows import COLUMNS
@@ -64,6 +66,7 @@ class Timing(NamedTuple):
     """Seconds both sides took for the same rows in one round, and deltas folded in a second."""
 
     writer_s: float
+    uncounted_s: float
     fold_rows_per_s: float
     copy_clicks_s: float
     copy_cookies_s: float
@@ -141,6 +144,7 @@ async def _measure(rows: int, rounds: int, database_url: str, redis_url: str, fo
         "copy_rows_per_s": round(copy),
         "ratio": round(statistics.median(t.copy_s / t.writer_s for t in timings), 3),
         "ratio_clicks_alone": round(statistics.median(t.copy_clicks_s / t.writer_s for t in timings), 3),
+        "ratio_without_rollups": round(statistics.median(t.copy_s / t.uncounted_s for t in timings), 3),
         "fold_rows_per_s": round(statistics.median(timing.fold_rows_per_s for timing in timings)),
         "postgresql": version,
         "cores": os.cpu_count(),
@@ -151,9 +155,7 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
     connection = await asyncpg.connect(settings.database_url)
     await set_codecs(connection)
     try:
-        await empty(connection)
-        await fill(settings, clicks)
-        writer_s = await time_writer(settings, connection, len(clicks))
+        writer_s = await _time_writer_on(settings, connection, clicks)
         fold = await _fold_rate(connection)
         clicks_stored = await _rows(connection, "clicks", COLUMNS)
         cookies_stored = await _rows(connection, "cookies", COOKIE_COLUMNS)
@@ -161,9 +163,20 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
         await empty(connection)
         clicks_s = await _time_copy(connection, "clicks", COLUMNS, clicks_stored)
         cookies_s = await _time_copy(connection, "cookies", COOKIE_COLUMNS, cookies_stored)
-        return Timing(writer_s, fold, clicks_s, cookies_s)
+        rollups.is_counted = False
+        uncounted_s = await _time_writer_on(settings, connection, clicks)
+        return Timing(writer_s, uncounted_s, fold, clicks_s, cookies_s)
     finally:
+        rollups.is_counted = True
         await connection.close()
+
+
+async def _time_writer_on(
+    settings: Settings, connection: asyncpg.Connection, clicks: list[tuple[Any, ...]]
+) -> float:
+    await empty(connection)
+    await fill(settings, clicks)
+    return await time_writer(settings, connection, len(clicks))
 
 
 async def _rows(
