@@ -7,7 +7,9 @@ noted, and the supervisor's loop sees it.
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
+from typing import Any
 
 
 class StopRequest:
@@ -18,6 +20,7 @@ class StopRequest:
         self._is_interrupting = True
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
+        sys.unraisablehook = _say_unless_asked
 
     def only_note(self) -> None:
         """From now on signals no longer interrupt."""
@@ -36,3 +39,10 @@ class StopRequest:
         if self._is_interrupting:
             self._is_interrupting = False
             raise KeyboardInterrupt
+
+
+def _say_unless_asked(unraisable: Any) -> None:
+    """What Python says of an exception it cannot pass on. An interrupt that falls into logging's handler at a fork is
+    one; it was noted, and the loop sees it."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
