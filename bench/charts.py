@@ -62,11 +62,15 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
     names = list(panel.values)
     colours = [OURS if name in panel.ours else OTHERS for name in names]
     bars = axes.barh(names, list(panel.values.values()), color=colours)
-    axes.bar_label(bars, fmt="{:,.4g}", padding=3)
+    axes.bar_label(bars, fmt=_written, padding=3)
     axes.margins(x=0.15)
     axes.invert_yaxis()
     axes.xaxis.set_visible(False)
     axes.spines[["bottom"]].set_visible(False)
+
+
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _draw_lines(axes: Any, panel: Lines) -> None:
