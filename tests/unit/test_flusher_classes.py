@@ -112,6 +112,16 @@ def test_the_previous_days_hash_is_looked_for_but_not_left_behind() -> None:
     assert history.gaps((1, 33), START) is None
 
 
+def test_of_two_clicks_stored_in_the_wrong_order_one_is_double() -> None:
+    """Two clicks a moment apart go to two shards, and either may be stored first."""
+    for first, second in ((0, 9_000), (9_000, 0)):
+        history = History()
+        pair = [draft(first, visitor=7), draft(second, visitor=7)]
+        judge(pair[:1], history)
+        judge(pair[1:], history)
+        assert [(one.click_class, one.is_unique) for one in pair] == [("valid", True), ("double", False)]
+
+
 def test_judging_again_gives_the_same() -> None:
     clicks = [draft(at, cookie="c") for at in (0, 5_000, 20_000)]
     assert outcome(*clicks) == outcome(*clicks)
