@@ -116,9 +116,7 @@ def _compare(draft: Draft, history: History) -> None:
         found = history.gaps(visitor, draft.at_ms)
         if found is None:
             continue
-        if (
-            found[0] <= DOUBLE_MS_MAX or found[1] <= DOUBLE_MS_MAX
-        ):  # or after it: shards are not stored in order
+        if min(found) <= DOUBLE_MS_MAX:  # before or after: shards are not stored in order
             draft.click_class, draft.is_unique = "double", False
             if draft.class_reason is None:
                 draft.class_reason = SAME_COOKIE if isinstance(visitor[1], str) else SAME_VISITOR
