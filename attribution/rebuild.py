@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from schema.postgres import connect_session
 from schema.queries import load_queries
 
 SQL = load_queries("attribution", "rebuild.sql")
@@ -35,12 +36,7 @@ async def rebuild_rollups(
     database_url: str, since: date | None, on_progress: Callable[[int, int], None]
 ) -> Rebuilt:
     """Count every day from `since` (the oldest there is) on; `on_progress` gets days done and days in all."""
-    connection = await asyncpg.connect(
-        database_url,
-        timeout=10,
-        command_timeout=STATEMENT_S_MAX,
-        server_settings={"application_name": "clickledger-rebuild", "timezone": "UTC"},
-    )
+    connection = await connect_session(database_url, "rebuild", timeout_s=STATEMENT_S_MAX)
     try:
         kept = await connection.fetchrow(SQL["days_kept"])
         assert kept is not None

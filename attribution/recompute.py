@@ -16,6 +16,7 @@ import asyncpg
 from attribution.settlement import Unsettled, settle
 from attribution.terms import SQL as READ
 from attribution.totals import SQL as POST
+from schema.postgres import connect_session
 from schema.queries import load_queries
 
 SQL = load_queries("attribution", "recompute.sql")
@@ -68,12 +69,7 @@ async def recompute(
     on_progress: Callable[[int], None] = lambda _examined: None,
 ) -> Recomputed:
     """Attribute the conversions that occurred in [start, end) again; a dry run only says what would change."""
-    connection = await asyncpg.connect(
-        database_url,
-        timeout=10,
-        command_timeout=STATEMENT_S_MAX,
-        server_settings={"application_name": "clickledger-recompute", "timezone": "UTC"},
-    )
+    connection = await connect_session(database_url, "recompute", timeout_s=STATEMENT_S_MAX)
     try:
         total = Recomputed(0, 0, [], [], await connection.fetchval(SQL["count_final"], start, end))
         last = (start, 0)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import asyncpg
 
 from attribution.verify_splits import count_wrong_splits
+from schema.postgres import connect_session
 from schema.queries import load_queries
 
 SQL = (
@@ -41,12 +42,7 @@ def verify(database_url: str) -> list[Check]:
 
 async def verify_ledger(database_url: str) -> list[Check]:
     """Run every check in one read-only snapshot."""
-    connection = await asyncpg.connect(
-        database_url,
-        timeout=10,
-        command_timeout=STATEMENT_S_MAX,
-        server_settings={"application_name": "clickledger-verify", "timezone": "UTC", "jit": "off"},
-    )
+    connection = await connect_session(database_url, "verify", timeout_s=STATEMENT_S_MAX, jit="off")
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return [await check_named(connection, name) for name in (*SQL, SPLITS)]

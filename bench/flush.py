@@ -29,7 +29,6 @@ import uvloop
 from clickledger.engines.embedded import running_engines
 from flusher import rollups
 from flusher.packed import COOKIE_COLUMNS
-from flusher.rollups import CLICKS_AT_ONCE
 from flusher.rows import COLUMNS
 from flusher.store import set_codecs
 from flusher.writer import tune_memory, write
@@ -155,7 +154,7 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
     connection = await asyncpg.connect(settings.database_url)
     await set_codecs(connection)
     try:
-        writer_s = await _time_writer_on(settings, connection, clicks)
+        writer_s = await time_writer_over(settings, connection, clicks)
         fold = await _fold_rate(connection)
         clicks_stored = await _rows(connection, "clicks", COLUMNS)
         cookies_stored = await _rows(connection, "cookies", COOKIE_COLUMNS)
@@ -164,16 +163,17 @@ async def _round(settings: Settings, clicks: list[tuple[Any, ...]]) -> Timing:
         clicks_s = await _time_copy(connection, "clicks", COLUMNS, clicks_stored)
         cookies_s = await _time_copy(connection, "cookies", COOKIE_COLUMNS, cookies_stored)
         rollups.is_counted = False
-        uncounted_s = await _time_writer_on(settings, connection, clicks)
+        uncounted_s = await time_writer_over(settings, connection, clicks)
         return Timing(writer_s, uncounted_s, fold, clicks_s, cookies_s)
     finally:
         rollups.is_counted = True
         await connection.close()
 
 
-async def _time_writer_on(
+async def time_writer_over(
     settings: Settings, connection: asyncpg.Connection, clicks: list[tuple[Any, ...]]
 ) -> float:
+    """Seconds for these clicks, beginning with empty tables."""
     await empty(connection)
     await fill(settings, clicks)
     return await time_writer(settings, connection, len(clicks))
@@ -257,7 +257,7 @@ async def _fold_rate(connection: asyncpg.Connection) -> float:
     """Rows a second of a fold of all deltas that wait."""
     started = time.perf_counter()
     folded = 0
-    while rows := await connection.fetchval("SELECT fold_clicks($1::int)", CLICKS_AT_ONCE):
+    while rows := await connection.fetchval("SELECT fold_clicks($1::int)", rollups.CLICKS_AT_ONCE):
         folded += rows
     return folded / (time.perf_counter() - started)
 

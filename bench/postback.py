@@ -18,7 +18,16 @@ import orjson
 import redis
 
 from bench.generator import Asked, Load, generator_name, saturate
-from bench.system import SHARDS, await_spool, cores, door, embedded_redis, publish_links, take_clicks
+from bench.system import (
+    SHARDS,
+    await_spool,
+    cores,
+    door,
+    embedded_redis,
+    payloads_of,
+    publish_links,
+    take_clicks,
+)
 from schema import keys
 from schema.conversions import decode_reports
 
@@ -83,13 +92,10 @@ def forget_reports(redis_url: str) -> None:
 
 
 def count_reports(redis_url: str) -> int:
-    """Distinct reports in the streams, read in pages."""
+    """Distinct reports in the streams."""
     seen: set[str] = set()
     with redis.Redis.from_url(redis_url) as client:
         for shard in range(SHARDS):
-            last = b"-"
-            while page := client.xrange(keys.conversions(shard), last, count=1000):
-                for entry_id, fields in page:
-                    seen.update(event["report_id"] for event in decode_reports(fields[b"b"])[0])
-                    last = b"(" + entry_id
+            for payload in payloads_of(client, keys.conversions(shard)):
+                seen.update(event["report_id"] for event in decode_reports(payload)[0])
     return len(seen)

@@ -30,7 +30,7 @@ from rich.console import Console
 
 from attribution.keys import create_key
 from bench.baselines import await_server
-from bench.flush import empty, fill, sample_clicks, time_writer
+from bench.flush import sample_clicks, time_writer_over
 from bench.stats_data import DAYS, SQL, Data, kept_data, make_data
 from bench.stats_readers import READERS, Asked
 from clickledger.engines.embedded import running_engines
@@ -209,10 +209,9 @@ async def _write_cost(settings: Settings, rows: int, rounds: int) -> dict[str, A
     try:
         for number in range(2 * rounds):
             rollups.is_counted = number % 2 == 0
-            await empty(connection)
             await connection.execute(SQL["empty"])
-            await fill(settings, sample_clicks(rows, seed=number))
-            taken[rollups.is_counted].append(rows / await time_writer(settings, connection, rows))
+            seconds = await time_writer_over(settings, connection, sample_clicks(rows, seed=number))
+            taken[rollups.is_counted].append(rows / seconds)
             console.print(
                 f"  writer, rollups {rollups.is_counted}: {taken[rollups.is_counted][-1]:,.0f} rows/s"
             )

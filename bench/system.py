@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import redis
@@ -24,7 +24,7 @@ from bench.kernel import parent
 from clickledger.engines.data_dir import DataDir
 from clickledger.engines.embedded import running_engines
 from schema import keys
-from schema.events import decode_block
+from schema.events import FIELD_BLOCK, decode_block
 from schema.links import PublishedLink, encode_link
 from schema.migrate import migrate
 from schema.queries import load_queries
@@ -115,13 +115,19 @@ def take_clicks(redis_url: str) -> int:
     seen: set[int] = set()
     with redis.Redis.from_url(redis_url) as client:
         for shard in range(SHARDS):
-            last = b"-"
-            while page := client.xrange(keys.clicks(shard), last, count=1000):
-                for entry_id, fields in page:
-                    seen.update(click.click_id for click in decode_block(fields[b"b"])[0])
-                    last = b"(" + entry_id
+            for payload in payloads_of(client, keys.clicks(shard)):
+                seen.update(click.click_id for click in decode_block(payload)[0])
             client.unlink(keys.clicks(shard))
     return len(seen)
+
+
+def payloads_of(client: Any, stream: str) -> Iterator[bytes]:
+    """Every block of a stream, read in pages."""
+    last = b"-"
+    while page := client.xrange(stream, last, count=1000):
+        for entry_id, fields in page:
+            yield fields[FIELD_BLOCK]
+            last = b"(" + entry_id
 
 
 def take_entries(redis_url: str, stream: str) -> int:

@@ -1,7 +1,9 @@
-"""How long to wait before trying again: doubling, bounded, with jitter so that writers do not come back together. Pure."""
+"""How long to wait before trying again: doubling, bounded, with jitter so that writers do not come back together; and the
+waiting itself."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 
@@ -25,3 +27,12 @@ class Backoff:
     def succeeded(self) -> None:
         """Start again from the shortest wait."""
         self._failures = 0
+
+
+async def pause(is_stopping: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not through a stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await is_stopping.wait()
+    except TimeoutError:
+        return

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from flusher.backoff import Backoff
+from flusher.backoff import Backoff, pause
 from flusher.draft import Draft
 from flusher.packed import DELTA_COLUMNS, UTM, copy_chunks, packed_deltas
 from flusher.texts import host_of, parameters_of
@@ -102,7 +102,7 @@ class Folding:
         while not is_stopping.is_set():
             started = time.monotonic()
             if BUSY_CLICKS < _noted < CLICKS_AT_ONCE and started - folded < BUSY_FOLD_S:
-                await _pause(is_stopping, FOLD_S / 4)
+                await pause(is_stopping, FOLD_S / 4)
                 continue
             try:
                 await self._fold()
@@ -113,7 +113,7 @@ class Folding:
                 backoff.succeeded()
                 folded = time.monotonic()
                 wait_s = max(FOLD_S, 4 * (time.monotonic() - started))
-            await _pause(is_stopping, wait_s)
+            await pause(is_stopping, wait_s)
 
     async def _fold(self) -> None:
         global _noted
@@ -135,12 +135,3 @@ class Folding:
             await self._pool.fetchval(_QUERIES["bound_rollups"], VALUES_MAX, BOUND_DAYS)
             while await self._pool.fetchval(_QUERIES["close_week"]):
                 continue
-
-
-async def _pause(is_stopping: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not through a stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await is_stopping.wait()
-    except TimeoutError:
-        return

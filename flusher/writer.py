@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 import uvloop
 
-from flusher.backoff import Backoff
+from flusher.backoff import Backoff, pause
 from flusher.lease import Lease
 from flusher.partitions import ensure_ahead
 from flusher.report_shard import ReportShard
@@ -127,7 +127,7 @@ async def _serve_shard(writer: ShardWriter | ReportShard, lease: Lease, tools: T
         except UNREACHABLE as error:
             wait_s = backoff.failed()
             log.warning("redis_failed", error=repr(error)[:300], wait_s=round(wait_s, 2))
-        await _pause(tools.is_stopping, wait_s)
+        await pause(tools.is_stopping, wait_s)
 
 
 async def _serve_holding(writer: ShardWriter | ReportShard, lease: Lease) -> None:
@@ -167,13 +167,4 @@ async def _make_partitions(pool: asyncpg.Pool, is_stopping: asyncio.Event) -> No
             wait_s = PARTITIONS_S
             backoff.succeeded()
             log.info("partitions_made", made=made)
-        await _pause(is_stopping, wait_s)
-
-
-async def _pause(is_stopping: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not through a stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await is_stopping.wait()
-    except TimeoutError:
-        return
+        await pause(is_stopping, wait_s)

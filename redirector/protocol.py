@@ -126,9 +126,8 @@ class FastProtocol(AsgiProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer plainly, or hand over to uvicorn."""
-        cycle = self.cycle
         if (
-            (cycle is None or cycle.response_complete)
+            self._owes_nothing()
             and not self._is_reading
             and not self.flow.write_paused
             and (request := self._read(data)) is not None

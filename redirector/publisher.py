@@ -226,12 +226,7 @@ def _backoff(failures: int) -> float:
 @contextlib.asynccontextmanager
 async def _session(url: str) -> Any:
     """One PostgreSQL session; advisory lock and LISTEN live and die with it."""
-    connection = await asyncpg.connect(
-        url,
-        timeout=10,
-        command_timeout=60,
-        server_settings={"application_name": "clickledger-publisher", "timezone": "UTC"},
-    )
+    connection = await postgres.connect_session(url, "publisher", timeout_s=60)
     try:
         yield connection
     finally:

@@ -1,6 +1,6 @@
 """One visitor's request for a code, from address line to answer: find the link, decide, keep the click, answer.
 
-Both front ends call `Redirector.answer` with what they parsed; neither knows more about links than this. Nothing here
+Both front ends ask `redirect_plainly` first, and `answer` for what is not plain; neither knows more about links. Nothing here
 speaks ASGI. The only waits are for a link that is not cached, for a click cap, and for the click to be durable.
 """
 
@@ -20,7 +20,7 @@ from schema import keys
 from schema.agents import is_crawler
 from schema.countries import Countries
 from schema.events import CODE_CHARS_MAX, KIND_CLICK, KIND_FALLBACK, KIND_HEAD, KIND_PREFETCH, QUERY_CHARS_MAX
-from schema.ids import MS_SHIFT, CookieIdMinter, click_ms
+from schema.ids import CookieIdMinter, click_ms
 from schema.links import normalise_code
 from schema.redis_client import UNREACHABLE, RedisClient
 from schema.settings import Settings
@@ -95,11 +95,11 @@ class Redirector:
         redirect, cookie_id = self._redirect(cached, visit, click_id, is_visitor=True)
         return redirect, _event(click_id, cached, cookie_id, KIND_CLICK, visit)
 
-    def answer_with(self, redirect: Redirect) -> Answer:
+    def answer_with(self, redirect: Redirect, outcome: Outcome = Outcome.REDIRECT) -> Answer:
         """The answer that sends a visitor on."""
         headers = [*self.steady_headers, (b"location", redirect.location.encode("ascii"))]
         headers += [(b"set-cookie", cookie.encode("ascii")) for cookie in redirect.cookies]
-        return Answer(redirect.status, headers, Outcome.REDIRECT)
+        return Answer(redirect.status, headers, outcome)
 
     async def answer(self, code: str, visit: Visit, *, is_head: bool) -> Answer:
         """What this visitor gets. Never raises for anything a visitor can send."""
@@ -153,7 +153,7 @@ class Redirector:
     ) -> tuple[Redirect, str | None]:
         """The way on for a visitor of an open link, and the cookie id its click carries."""
         link = cached.link
-        now_ms = click_id >> MS_SHIFT
+        now_ms = click_ms(click_id)
         cookie_id, until_s = read_cookie(visit.cookies, self._cookie) if visit.cookies else (None, 0)
         if cached.default.is_plain and cached.is_always_open and not visit.query:
             location = cached.default.fill_plainly(click_id)
@@ -174,10 +174,9 @@ class Redirector:
         without cookie or click id: it can never earn credit."""
         if not (cached.fallback and has_fallback(outcome)):
             return _refusal(outcome)
-        headers = [*self.steady_headers, (b"location", escape_unsafe(cached.fallback).encode("ascii"))]
         kind = KIND_FALLBACK if kind == KIND_CLICK else kind
         await self.recorder.keep(_event(click_id, cached, None, kind, visit))
-        return Answer(302, headers, Outcome.FALLBACK)
+        return self.answer_with(Redirect(302, escape_unsafe(cached.fallback), ()), Outcome.FALLBACK)
 
     async def _stop(self, cached: CachedLink, now_ms: int, *, is_visitor: bool) -> Outcome | None:
         outcome = stop(cached.link, now_ms)

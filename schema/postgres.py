@@ -41,8 +41,24 @@ async def connect_pool(
         timeout=min(timeout_s, 10.0),
         init=prepare,
         reset=None if is_reset else _leave,
-        server_settings={"application_name": f"clickledger-{application}", "timezone": "UTC"},
+        server_settings=_session_settings(application),
     )
+
+
+async def connect_session(
+    url: str, application: str, *, timeout_s: float, **settings: str
+) -> asyncpg.Connection:
+    """One connection that speaks UTC, outside of any pool; `timeout_s` bounds every statement, `settings` are PostgreSQL's."""
+    return await asyncpg.connect(
+        url,
+        timeout=10.0,
+        command_timeout=timeout_s,
+        server_settings=_session_settings(application) | settings,
+    )
+
+
+def _session_settings(application: str) -> dict[str, str]:
+    return {"application_name": f"clickledger-{application}", "timezone": "UTC"}
 
 
 async def _leave(_connection: asyncpg.Connection) -> None:
